@@ -1,0 +1,48 @@
+import { z } from 'zod';
+
+/** Names of the CPU models a machine can be given; what each exposes is in `core/cpu/state/cpuModels.ts`. */
+export const cpuModelSchema = z.enum(['486', 'pentium', 'pentium3']);
+
+export const diskSchema = z.object({
+  /** Path on the host (an opaque name to core: the host opens it). */
+  path: z.string().min(1),
+  readOnly: z.boolean().default(false),
+});
+
+export const bootDeviceSchema = z.enum(['disk', 'cdrom', 'floppy']);
+
+/** The hardware of a machine: all that the builder needs. Names, notes and thumbnails belong to the library. */
+export const machineConfigurationSchema = z.object({
+  version: z.literal(1).default(1),
+  memoryMiB: z.number().int().min(1).max(3072).default(256),
+  cpu: z.object({ model: cpuModelSchema.default('pentium3') }).prefault({}),
+  /** Up to two hard disks on the primary IDE channel. */
+  disks: z.array(diskSchema).max(2).default([]),
+  /** ATAPI CD-ROM, secondary master; null: an empty drive. */
+  cdrom: z.string().min(1).nullable().default(null),
+  floppy: diskSchema.nullable().default(null),
+  bootOrder: z.array(bootDeviceSchema).default(['disk', 'cdrom', 'floppy']),
+  /** Direct kernel load instead of booting a medium. */
+  kernel: z
+    .object({
+      path: z.string().min(1),
+      initrd: z.string().min(1).nullable().default(null),
+      modules: z.array(z.string().min(1)).default([]),
+      commandLine: z.string().max(4095).default(''),
+    })
+    .nullable()
+    .default(null),
+  /** Foreign ROMs; null: our own. */
+  firmware: z
+    .object({ bios: z.string().min(1).nullable().default(null), vgaBios: z.string().min(1).nullable().default(null) })
+    .prefault({}),
+  /** `real`: guest time follows the host's; `virtual`: it follows the instruction count alone, so a run repeats exactly. */
+  clock: z.enum(['real', 'virtual']).default('real'),
+  /** Seconds since 1970 that the RTC starts from; null: the host's wall clock. */
+  rtcStart: z.number().int().nonnegative().nullable().default(null),
+  debugExit: z.boolean().default(false),
+});
+
+export type CpuModelName = z.infer<typeof cpuModelSchema>;
+export type BootDevice = z.infer<typeof bootDeviceSchema>;
+export type MachineConfiguration = z.infer<typeof machineConfigurationSchema>;
