@@ -5,12 +5,18 @@ import { PortMap, type AccessSize } from '../bus/portMap.ts';
 import { SharedLine, unconnected } from '../bus/sharedLine.ts';
 import { Dma8237 } from '../devices/dma/dma8237.ts';
 import { DmaPages } from '../devices/dma/dmaPages.ts';
+import { I8042 } from '../devices/input/i8042.ts';
+import { Ps2Keyboard } from '../devices/input/ps2Keyboard.ts';
+import { Ps2Mouse } from '../devices/input/ps2Mouse.ts';
 import { Pic8259 } from '../devices/interrupt/pic8259.ts';
 import { attachDebugConsole, attachDebugExit } from '../devices/power/debugPorts.ts';
 import { Piix4Pm } from '../devices/power/piix4Pm.ts';
 import { Port92 } from '../devices/power/port92.ts';
 import { ResetControl } from '../devices/power/resetControl.ts';
 import { Uart16550 } from '../devices/serial/uart16550.ts';
+import { AtaDisk } from '../devices/storage/ataDisk.ts';
+import { AtapiCdrom } from '../devices/storage/atapiCdrom.ts';
+import { IdeChannel, PiixIde } from '../devices/storage/piixIde.ts';
 import { Pit8254 } from '../devices/timer/pit8254.ts';
 import { RtcCmos } from '../devices/timer/rtcCmos.ts';
 import type { BlockStore } from '../host/blockStore.ts';
@@ -33,7 +39,7 @@ export interface I440fxBoardOptions {
 
 const PIIX_DEVICE = 1;
 
-const IRQ = { TIMER: 0, CASCADE: 2, COM2: 3, COM1: 4, RTC: 8, SCI: 9 } as const;
+const IRQ = { TIMER: 0, KEYBOARD: 1, CASCADE: 2, COM2: 3, COM1: 4, RTC: 8, SCI: 9, MOUSE: 12, IDE0: 14, IDE1: 15 } as const;
 
 export class I440fxBoard {
   readonly devices: readonly Device[];
@@ -41,6 +47,11 @@ export class I440fxBoard {
   readonly pit: Pit8254;
   readonly serial: readonly Uart16550[];
   readonly a20: Port92;
+  readonly keyboard = new Ps2Keyboard();
+  readonly mouse = new Ps2Mouse();
+  /** Primary master and slave, as far as there are. */
+  readonly disks: readonly AtaDisk[];
+  readonly cdrom: AtapiCdrom;
 
   readonly #host: BoardHost;
   readonly #ports: PortMap;
@@ -82,6 +93,10 @@ export class I440fxBoard {
     this.pit = new Pit8254(this.#wiring('pit0', { irq: this.#irq(IRQ.TIMER) }));
     this.rtc = new RtcCmos(this.#wiring('rtc0', { irq: this.#irq(IRQ.RTC) }), options.rtcStart);
     this.a20 = new Port92(this.#wiring('port92', { a20: host.cpu.a20 }), () => host.cpu.reset('soft'));
+    const i8042 = new I8042(
+      this.#wiring('i8042', { keyboard: this.#irq(IRQ.KEYBOARD), mouse: this.#irq(IRQ.MOUSE), a20: this.a20.keyboardA20 }),
+      { keyboard: this.keyboard, mouse: this.mouse, onReset: () => host.cpu.reset('soft') },
+    );
     const dma = [
       new Dma8237(this.#wiring('dma0'), { id: 'dma0', base: 0x00, spacing: 1 }),
       new Dma8237(this.#wiring('dma1'), { id: 'dma1', base: 0xc0, spacing: 2 }),
@@ -101,7 +116,25 @@ export class I440fxBoard {
       function: 3,
       onPowerOff: () => host.powerOff(),
     });
-    for (const target of [hostBridge, isa, this.#pm]) pciHost.attach(target.pci);
+    this.disks = options.disks.slice(0, 2).map((store, index) => {
+      const id = `hd${index}`;
+      return new AtaDisk(this.#wiring(id), { id, store, serial: `TRAPEZE-HD${index}` });
+    });
+    this.cdrom = new AtapiCdrom(this.#wiring('cd0'), { id: 'cd0', medium: options.cdrom, serial: 'TRAPEZE-CD0' });
+    const ide0 = new IdeChannel(this.#wiring('ide0', { irq: this.#irq(IRQ.IDE0) }), {
+      id: 'ide0',
+      commandBase: 0x1f0,
+      controlPort: 0x3f6,
+      drives: [this.disks[0] ?? null, this.disks[1] ?? null],
+    });
+    const ide1 = new IdeChannel(this.#wiring('ide1', { irq: this.#irq(IRQ.IDE1) }), {
+      id: 'ide1',
+      commandBase: 0x170,
+      controlPort: 0x376,
+      drives: [this.cdrom, null],
+    });
+    const ide = new PiixIde(this.#wiring('ide'), { device: PIIX_DEVICE, function: 1, channels: [ide0, ide1] });
+    for (const target of [hostBridge, isa, ide, this.#pm]) pciHost.attach(target.pci);
 
     attachDebugConsole(this.#wiring('debugConsole'), (byte) => host.debugOutput(byte));
     if (options.debugExit) attachDebugExit(this.#wiring('debugExit'), (value) => host.debugExit(value));
@@ -118,6 +151,14 @@ export class I440fxBoard {
       this.pit,
       this.rtc,
       ...this.serial,
+      i8042,
+      this.keyboard,
+      this.mouse,
+      ide,
+      ...this.disks,
+      this.cdrom,
+      ide0,
+      ide1,
       this.#slave,
       this.#master,
     ];
@@ -163,6 +204,17 @@ export class I440fxBoard {
 
   reset(kind: ResetKind): void {
     for (const device of this.devices) device.reset(kind);
+  }
+
+  /** Bytes that guests moved from and to media since power-on. */
+  get diskBytes(): { read: number; written: number } {
+    let read = this.cdrom.bytesRead;
+    let written = 0;
+    for (const disk of this.disks) {
+      read += disk.bytesRead;
+      written += disk.bytesWritten;
+    }
+    return { read, written };
   }
 
   powerButton(): void {
