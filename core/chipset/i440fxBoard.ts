@@ -19,11 +19,13 @@ import { AtapiCdrom } from '../devices/storage/atapiCdrom.ts';
 import { IdeChannel, PiixIde } from '../devices/storage/piixIde.ts';
 import { Pit8254 } from '../devices/timer/pit8254.ts';
 import { RtcCmos } from '../devices/timer/rtcCmos.ts';
+import { Vga } from '../devices/video/vga.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import type { BoardHost } from './boardHost.ts';
 import { I440fxHostBridge } from './i440fxHostBridge.ts';
 import { PciHost } from './pciHost.ts';
 import { Piix3Isa } from './piix3Isa.ts';
+import { VgaPci } from './vgaPci.ts';
 
 export interface I440fxBoardOptions {
   readonly memoryBytes: number;
@@ -38,6 +40,7 @@ export interface I440fxBoardOptions {
 }
 
 const PIIX_DEVICE = 1;
+const VGA_DEVICE = 2;
 
 const IRQ = { TIMER: 0, KEYBOARD: 1, CASCADE: 2, COM2: 3, COM1: 4, RTC: 8, SCI: 9, MOUSE: 12, IDE0: 14, IDE1: 15 } as const;
 
@@ -47,6 +50,7 @@ export class I440fxBoard {
   readonly pit: Pit8254;
   readonly serial: readonly Uart16550[];
   readonly a20: Port92;
+  readonly vga: Vga;
   readonly keyboard = new Ps2Keyboard();
   readonly mouse = new Ps2Mouse();
   /** Primary master and slave, as far as there are. */
@@ -116,6 +120,8 @@ export class I440fxBoard {
       function: 3,
       onPowerOff: () => host.powerOff(),
     });
+    this.vga = new Vga(this.#wiring('vga'));
+    const vgaPci = new VgaPci({ device: VGA_DEVICE });
     this.disks = options.disks.slice(0, 2).map((store, index) => {
       const id = `hd${index}`;
       return new AtaDisk(this.#wiring(id), { id, store, serial: `TRAPEZE-HD${index}` });
@@ -134,7 +140,7 @@ export class I440fxBoard {
       drives: [this.cdrom, null],
     });
     const ide = new PiixIde(this.#wiring('ide'), { device: PIIX_DEVICE, function: 1, channels: [ide0, ide1] });
-    for (const target of [hostBridge, isa, ide, this.#pm]) pciHost.attach(target.pci);
+    for (const target of [hostBridge, isa, ide, this.#pm, vgaPci]) pciHost.attach(target.pci);
 
     attachDebugConsole(this.#wiring('debugConsole'), (byte) => host.debugOutput(byte));
     if (options.debugExit) attachDebugExit(this.#wiring('debugExit'), (value) => host.debugExit(value));
@@ -151,6 +157,8 @@ export class I440fxBoard {
       this.pit,
       this.rtc,
       ...this.serial,
+      this.vga,
+      vgaPci,
       i8042,
       this.keyboard,
       this.mouse,
