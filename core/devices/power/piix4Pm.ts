@@ -2,7 +2,7 @@
 import type { Device, Line, Mapping, ResetKind, Timer, Wiring } from '../../bus/device.ts';
 import { nsOfTick, ticksAt } from '../../bus/guestTicks.ts';
 import { configurationBytes, PCI, PCI_COMMAND, PciConfiguration } from '../../bus/pciConfiguration.ts';
-import type { AccessSize } from '../../bus/portMap.ts';
+import { bytePorts, type AccessSize } from '../../bus/portMap.ts';
 import { bytes, count, record, recordCodec, u8, u16 } from '../../bus/savedState.ts';
 import { CONFIG, PM1_CNT, PM1_EN_MASK, PM1_STS, PM_IO_LENGTH, PM_TIMER_HERTZ, REG, SLP_TYP_SOFT_OFF, SMI_COMMAND } from './piix4Pm.registers.ts';
 
@@ -55,7 +55,10 @@ export class Piix4Pm implements Device<Piix4PmState> {
   readonly state = recordCodec(
     1,
     shape,
-    () => ({ ...this.#r, config: this.pci.bytes }),
+    () => {
+      this.#look();
+      return { ...this.#r, config: this.pci.bytes };
+    },
     (saved) => {
       const { config, ...rest } = saved;
       this.pci.restore(config);
@@ -81,10 +84,11 @@ export class Piix4Pm implements Device<Piix4PmState> {
     this.pci.define(CONFIG.SMBHSTCFG, 1, 0, 0x0f);
     // Device resources and activity registers that firmware programs and nothing here depends on (82371AB 7.1).
     for (let register = 0x44; register < 0x80; register++) this.pci.define(register, 1, 0, 0xff);
-    wiring.ports(`${this.id}.apm`, 0xb2, 2, {
-      read: (port) => (port === 0xb2 ? this.#r.apmCommand : this.#r.apmData),
-      write: (port, value) => this.#writeApm(port, value),
+    const apm = bytePorts({
+      read8: (port) => (port === 0xb2 ? this.#r.apmCommand : this.#r.apmData),
+      write8: (port, value) => this.#writeApm(port, value),
     });
+    wiring.ports(`${this.id}.apm`, 0xb2, 2, apm);
   }
 
   reset(kind: ResetKind): void {

@@ -44,10 +44,18 @@ export class RtcCmos implements Device<RtcCmosState> {
   // guest-visible state
   #r: RtcCmosState;
 
-  readonly state = recordCodec(1, shape, () => this.#r, (saved) => {
-    this.#r = saved;
-    this.#syncOutputs();
-  });
+  readonly state = recordCodec(
+    1,
+    shape,
+    () => {
+      this.#look();
+      return this.#r;
+    },
+    (saved) => {
+      this.#r = saved;
+      this.#syncOutputs();
+    },
+  );
 
   /** `startSeconds`: seconds since 1970 that the clock shows at guest time 0. */
   constructor(wiring: Wiring, startSeconds: number) {
