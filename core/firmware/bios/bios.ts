@@ -194,7 +194,7 @@ export class Bios implements Device<SavedBios> {
     print(context, '\r\nAttach a bootable disk or disc, then press a key to try again.\r\n');
     this.#bootFailed = true;
     registers.ax = 0xf000;
-    registers.bx = this.#options.rom[0xe6f3] + (this.#options.rom[0xe6f4] << 8) + 0xe6f5;
+    registers.bx = (this.#options.rom[0xe6f3] + (this.#options.rom[0xe6f4] << 8) + 0xe6f5) & 0xffff;
   }
 
   /** INT 18h: a boot sector gave up. */
