@@ -45,7 +45,7 @@ export class ScreenReader {
     }
   }
 
-  screenshot(maxWidth: number | null): { width: number; height: number; png: Uint8Array } | null {
+  screenshot(maxWidth: number | null): { width: number; height: number; png: Uint8Array<ArrayBuffer> } | null {
     const { mode, rectangles } = this.#display.update({}, true);
     if (mode.width === 0 || mode.height === 0) return null;
     const whole = compose(mode, rectangles);
