@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { DetectedFile, Detection } from '../../core/api/media.ts';
 import { Failure } from '../../core/api/failure.ts';
 import { createRequestSchema } from '../../core/api/machines.ts';
+import type { BootDevice } from '../../core/machine/configuration.ts';
 import { imageKind } from './imageKinds.ts';
 import type { ImageKind } from './imageKinds.ts';
 import { ImageReader } from './imageReader.ts';
@@ -150,6 +151,8 @@ function imageDetection(files: readonly Inspected[]): Detection {
   const volumeId = first.found.kind === 'iso' ? first.found.volumeId : '';
   const name = readableLabel(volumeId) ?? stem(first.name);
   const hasDisk = files.some(({ found }) => found.kind === 'disk');
+  // What fits on a small CD is a tool rather than an installer.
+  const newDisk = kind === 'iso' && !hasDisk && first.sizeBytes >= 100 * MIB;
   return {
     kind,
     title: { iso: `${name} (CD)`, disk: `${name} (disk)`, floppy: `${name} (floppy)` }[kind],
@@ -162,12 +165,17 @@ function imageDetection(files: readonly Inspected[]): Detection {
       configuration: {
         memoryMiB: sensibleMemory({ iso: 512, disk: 256, floppy: 64 }[kind]),
         ...media.configuration,
-        bootOrder: kind === 'floppy' ? ['floppy', 'disk', 'cdrom'] : ['disk', 'cdrom', 'floppy'],
+        bootOrder: bootOrder(kind, hasDisk || newDisk),
       },
-      // What fits on a small CD is a tool rather than an installer.
-      newDiskBytes: kind === 'iso' && !hasDisk && first.sizeBytes >= 100 * MIB ? 8 * GIB : null,
+      newDiskBytes: newDisk ? 8 * GIB : null,
     }),
   };
+}
+
+/** A blank disk does not boot, so an installer's CD comes next, and the installed system first thereafter. */
+function bootOrder(kind: 'iso' | 'disk' | 'floppy', disk: boolean): BootDevice[] {
+  if (kind === 'floppy') return ['floppy', 'disk', 'cdrom'];
+  return kind === 'iso' && !disk ? ['cdrom', 'disk', 'floppy'] : ['disk', 'cdrom', 'floppy'];
 }
 
 const SIXTY_FOUR_BIT =
