@@ -14,7 +14,8 @@ export function defaultLibraryFolder(): string {
 }
 
 export function tourImage(root = productFolder): string | null {
-  const file = path.join(root, 'assets/guests/tour/tour.img');
+  // A machine reads its disk in place: in a packaged program the image lies beside the archive.
+  const file = path.join(root.replace(/app\.asar$/, 'app.asar.unpacked'), 'assets/guests/tour/tour.img');
   return fs.existsSync(file) ? file : null;
 }
 

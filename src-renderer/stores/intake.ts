@@ -79,9 +79,13 @@ export const useIntake = defineStore('intake', () => {
   }
 
   function refuse(error: unknown, signal: AbortSignal): void {
+    const copies = uploaded;
     discard();
     if (signal.aborted) return;
-    failure.value = toFailureRecord(error);
+    const record = toFailureRecord(error);
+    // The copy in the library is gone again: the person knows the file by its name.
+    const plain = (text: string): string => copies.reduce((result, path) => result.replaceAll(path, path.split(/[\\/]/).pop() ?? path), text);
+    failure.value = { ...record, message: plain(record.message), reason: plain(record.reason) };
     phase.value = 'refused';
   }
 
