@@ -1,0 +1,282 @@
+// Decoded code: records in an arena, found through one table of 4096 pointers per physical page and mode.
+import type { Cpu } from './cpu.ts';
+import { Decoder } from './decode/decoder.ts';
+import { handlerTable, PSEUDO } from './decode/handlers.ts';
+import { tooLongRow } from './decode/tables.ts';
+import { ACCESS, NOT_RAM } from './interpreter/memoryFunctions.ts';
+import { CS, FIELD, FLAG, RECORD, SEGMENT, TLB, TLB_SUPERVISOR, TLB_USER } from './state/layout.ts';
+import { PHYSICAL_CODE } from '../mmu/physicalMap.ts';
+import { instructionBreakpoints } from './system/debugRegisters.ts';
+
+const PAGE = 4096;
+const TABLE_BYTES = PAGE * 4;
+/** Longest run that one decoding makes; the rest follows when it is reached. */
+const RUN_LIMIT = 64;
+/** Space kept free so that a slice can always go on until the cache may be emptied. */
+const RESERVE_BYTES = 4 << 20;
+/** Bytes that a single step gathers: the longest instruction, and one more to see that it is too long. */
+const STEP_BYTES = 16;
+
+const DEBUG = 1;
+const GENERAL_PROTECTION = 13;
+const UNDEFINED_OPCODE = 6;
+
+export class CodeCache {
+  readonly #cpu: Cpu;
+  readonly #decoder = new Decoder();
+  /** Table address by physical page * 4 + mode. */
+  readonly #tables = new Map<number, number>();
+  readonly #stepBytes = new Uint8Array(STEP_BYTES);
+  #free: number;
+  /** Pages whose code was written and dropped. */
+  invalidations = 0;
+  decoded = 0;
+
+  constructor(cpu: Cpu) {
+    this.#cpu = cpu;
+    this.#free = cpu.map.arena;
+  }
+
+  get isFull(): boolean {
+    return this.#free > this.#cpu.map.arenaEnd - RESERVE_BYTES;
+  }
+
+  /** Empties the cache. Only between runs: a running loop holds pointers into it. */
+  flush(): void {
+    const { cpu, map } = { cpu: this.#cpu, map: this.#cpu.map };
+    for (const key of this.#tables.keys()) {
+      const frame = key >>> 2;
+      cpu.u32[(map.physicalMap >>> 2) + frame] &= ~PHYSICAL_CODE;
+      this.#setChunks(frame, 0, 0);
+    }
+    this.#tables.clear();
+    this.#free = map.arena;
+    cpu.forgetCodeTables();
+  }
+
+  /** The record at a linear address in the current code segment and mode; 0 with the fault recorded. */
+  enter(linear: number): number {
+    const cpu = this.#cpu;
+    const limit = cpu.segmentField(CS, SEGMENT.limit);
+    const rip = cpu.rip;
+    if (cpu.get32(FIELD.pendingDebug) !== 0) return this.#debugTrap();
+    if (rip > limit) return this.#fault(GENERAL_PROTECTION);
+    const armed = (cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0;
+    if (armed && this.#instructionBreakpoint(linear)) return this.#debugTrap();
+    const host = cpu.translate(linear, ACCESS.fetch | cpu.userAccess);
+    if (host === 0) return 0;
+    if (host === NOT_RAM) return this.#fault(UNDEFINED_OPCODE);
+    const offset = linear & 0xfff;
+    if (armed) return this.prepareStep(rip, PSEUDO.stop) ? cpu.base + FIELD.stepRecords : 0;
+    if (rip - offset + 0xfff > limit) {
+      // Part of the page is beyond the limit: one instruction at a time.
+      return this.prepareStep(rip, PSEUDO.relookup) ? cpu.base + FIELD.stepRecords : 0;
+    }
+    const frame = cpu.get32(FIELD.mmioAddress) >>> 12;
+    const table = this.#table(frame);
+    this.#rememberTable(linear, table);
+    const known = cpu.u32[(table >>> 2) + offset];
+    return known !== 0 ? known : this.#decodeRun(frame, table, host - offset, offset);
+  }
+
+  /** Drops all records of a physical page: they send the loop to look again. */
+  invalidate(frame: number): void {
+    const { u32, u16, map } = { u32: this.#cpu.u32, u16: this.#cpu.u16, map: this.#cpu.map };
+    this.invalidations++;
+    for (let mode = 0; mode < 3; mode++) {
+      const table = this.#tables.get(frame * 4 + mode);
+      if (table === undefined) continue;
+      for (let at = table >>> 2, end = at + PAGE; at < end; at++) {
+        const record = u32[at];
+        if (record === 0) continue;
+        u16[record >>> 1] = PSEUDO.relookup;
+        u32[at] = 0;
+      }
+    }
+    this.#setChunks(frame, 0, 0);
+    u32[(map.physicalMap >>> 2) + frame] &= ~PHYSICAL_CODE;
+  }
+
+  /** A bus master or a helper wrote `length` bytes at a physical address. */
+  written(address: number, length: number): void {
+    const { u32, map } = this.#cpu;
+    for (let frame = address >>> 12; frame <= (address + length - 1) >>> 12; frame++) {
+      if ((u32[(map.physicalMap >>> 2) + frame] & PHYSICAL_CODE) !== 0) this.invalidate(frame);
+    }
+  }
+
+  /**
+   * Fills stepRecords with the instruction at `rip` and a pseudo-record behind it. Works across pages, limits and
+   * breakpoints. False with the fault recorded.
+   */
+  prepareStep(rip: number, behind: number): boolean {
+    const cpu = this.#cpu;
+    const base = cpu.segmentBase(CS), limit = cpu.segmentField(CS, SEGMENT.limit);
+    const bytes = this.#stepBytes;
+    const mode = cpu.get32(FIELD.codeMode);
+    let available = 0;
+    for (;;) {
+      const result = this.#decoder.decode(bytes, 0, available, mode, 0);
+      if (result === 'ok') break;
+      if (result === 'too long' || available === STEP_BYTES || rip + available > limit) {
+        this.#fault(GENERAL_PROTECTION);
+        return false;
+      }
+      const linear = (base + rip + available) >>> 0;
+      const host = cpu.translate(linear, ACCESS.fetch | cpu.userAccess);
+      if (host === 0) return false;
+      if (host === NOT_RAM) {
+        bytes[available++] = cpu.readPhysical(cpu.get32(FIELD.mmioAddress), 1);
+        continue;
+      }
+      // To the end of this page at most.
+      const take = Math.min(STEP_BYTES - available, PAGE - (linear & 0xfff), limit - rip - available + 1);
+      for (let index = 0; index < take; index++) bytes[available + index] = cpu.u8[host + index];
+      available += take;
+    }
+    const record = cpu.base + FIELD.stepRecords;
+    this.#decoder.writeRecord(cpu.view, record, 0);
+    this.#pseudo(record + RECORD.bytes, behind, this.#decoder.length);
+    cpu.setWide(FIELD.pageRip, rip);
+    return true;
+  }
+
+  /** Whether an instruction breakpoint stops here; RF lets one instruction pass. */
+  #instructionBreakpoint(linear: number): boolean {
+    const cpu = this.#cpu;
+    const hits = instructionBreakpoints(cpu, linear);
+    const resume = (cpu.get32(FIELD.eflags) & FLAG.RF) !== 0;
+    cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~FLAG.RF);
+    if (hits === 0 || resume) return false;
+    cpu.set32(FIELD.pendingDebug, hits);
+    return true;
+  }
+
+  /** #DB with the pending causes in DR6. */
+  #debugTrap(): 0 {
+    const cpu = this.#cpu;
+    const dr6 = FIELD.dr + 6 * 8;
+    cpu.set32(dr6, cpu.get32(dr6) | cpu.get32(FIELD.pendingDebug));
+    cpu.set32(FIELD.pendingDebug, 0);
+    return this.#fault(DEBUG);
+  }
+
+  #fault(vector: number): 0 {
+    this.#cpu.set32(FIELD.faultVector, vector);
+    this.#cpu.set32(FIELD.faultError, 0);
+    return 0;
+  }
+
+  #table(frame: number): number {
+    const cpu = this.#cpu;
+    const key = frame * 4 + cpu.get32(FIELD.codeMode);
+    const known = this.#tables.get(key);
+    if (known !== undefined) {
+      this.#markCode(frame);
+      return known;
+    }
+    const table = this.#free;
+    this.#free += TABLE_BYTES;
+    cpu.u32.fill(0, table >>> 2, (table + TABLE_BYTES) >>> 2);
+    this.#tables.set(key, table);
+    this.#markCode(frame);
+    if (this.isFull) cpu.endSlice();
+    return table;
+  }
+
+  /** Writes to the page must look from now on. */
+  #markCode(frame: number): void {
+    const { u32, i32, base, map } = this.#cpu;
+    const entry = (map.physicalMap >>> 2) + frame;
+    if ((u32[entry] & PHYSICAL_CODE) !== 0) return;
+    u32[entry] |= PHYSICAL_CODE;
+    for (const tlb of [TLB_SUPERVISOR, TLB_USER]) {
+      let at = (base + tlb) >>> 2;
+      for (let count = 0; count < TLB.entries; count++, at += TLB.bytes >>> 2) {
+        if (u32[at + (TLB.frame >>> 2)] === frame) i32[at + 2] = i32[at + 3] = -1;
+      }
+    }
+  }
+
+  /** Puts the table in the TLB entry that the fetch has just filled. */
+  #rememberTable(linear: number, table: number): void {
+    const cpu = this.#cpu;
+    const entry = (cpu.get32(FIELD.tlbBase) + ((linear >>> 12) % TLB.entries) * TLB.bytes) >>> 2;
+    if (cpu.u32[entry] === ((linear & ~0xfff) >>> 0) && cpu.u32[entry + 1] === 0) {
+      cpu.u32[entry + (TLB.codeTable >>> 2)] = table;
+    }
+  }
+
+  #decodeRun(frame: number, table: number, page: number, offset: number): number {
+    const cpu = this.#cpu;
+    const mode = cpu.get32(FIELD.codeMode);
+    const first = this.#free;
+    let record = first, at = offset;
+    let ended = false;
+    for (let count = 0; count < RUN_LIMIT && at < PAGE && !ended; count++) {
+      const known = cpu.u32[(table >>> 2) + at];
+      if (known !== 0) break;
+      ended = this.#decodeOne(table, page, at, record, mode);
+      const length = this.#decoder.length;
+      this.#markChunks(frame, at, Math.min(at + length, PAGE) - 1);
+      at += length;
+      record += RECORD.bytes;
+    }
+    if (!ended) {
+      if (at >= PAGE) this.#pseudo(record, PSEUDO.nextPage, 0);
+      else this.#pseudo(record, PSEUDO.goto, at, cpu.u32[(table >>> 2) + at]);
+      record += RECORD.bytes;
+    }
+    this.decoded += (record - first) / RECORD.bytes;
+    this.#free = record;
+    if (this.isFull) cpu.endSlice();
+    return first;
+  }
+
+  /** Decodes one instruction into a record; whether the run ends with it. */
+  #decodeOne(table: number, page: number, at: number, record: number, mode: number): boolean {
+    const cpu = this.#cpu, decoder = this.#decoder;
+    const result = decoder.decode(cpu.u8, page + at, page + PAGE, mode, at);
+    cpu.u32[(table >>> 2) + at] = record;
+    if (result === 'out of bytes') {
+      decoder.length = PAGE - at;
+      this.#pseudo(record, PSEUDO.crossing, at);
+      return true;
+    }
+    if (result === 'too long') {
+      decoder.length = 1;
+      this.#pseudo(record, handlerTable.byRow.get(tooLongRow)![0].index, at);
+      return true;
+    }
+    decoder.writeRecord(cpu.view, record, at);
+    const { row } = decoder.specification;
+    if (row.operands[0]?.[0] === 'J') {
+      // A branch's immediate is its link: known already when its target on this page is decoded.
+      const target = decoder.disp >>> 0;
+      cpu.view.setInt32(record + RECORD.imm, target < PAGE ? cpu.u32[(table >>> 2) + target] : 0, true);
+    }
+    return row.ends === true;
+  }
+
+  #pseudo(record: number, handler: number, offset: number, imm = 0): void {
+    const { view } = this.#cpu;
+    view.setUint16(record + RECORD.handler, handler, true);
+    view.setUint16(record + RECORD.place, offset << 4, true);
+    view.setInt32(record + RECORD.a, 0, true);
+    view.setInt32(record + RECORD.disp, 0, true);
+    view.setInt32(record + RECORD.imm, imm, true);
+  }
+
+  #markChunks(frame: number, first: number, last: number): void {
+    const { u32, map } = this.#cpu;
+    const at = (map.codeChunks >>> 2) + frame * 2;
+    for (let chunk = first >>> 6; chunk <= last >>> 6; chunk++) u32[at + (chunk >>> 5)] |= 1 << (chunk & 31);
+  }
+
+  #setChunks(frame: number, low: number, high: number): void {
+    const { u32, map } = this.#cpu;
+    const at = (map.codeChunks >>> 2) + frame * 2;
+    u32[at] = low;
+    u32[at + 1] = high;
+  }
+}

@@ -1,0 +1,540 @@
+// One vCPU: its state in linear memory, the generated interpreter over it, and what the TypeScript helpers need.
+import { CodeCache } from './codeCache.ts';
+import { PSEUDO } from './decode/handlers.ts';
+import { buildInterpreter } from './interpreter/interpreter.ts';
+import { ACCESS } from './interpreter/memoryFunctions.ts';
+import { cpuModels, type CpuModel } from './state/cpuModels.ts';
+import {
+  ARITHMETIC_FLAGS, CS, EXIT, FIELD, FLAG, HELPER, LDTR, SEGMENT, SLOT, SS, STATE_BYTES, TLB, TLB_SUPERVISOR, TLB_USER, TR,
+} from './state/layout.ts';
+import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
+import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
+import { checkDataBreakpoints } from './system/debugRegisters.ts';
+import { GuestFault, raise, raisePageFault, VECTOR } from './system/faults.ts';
+import { deliverFault } from './system/interrupts.ts';
+import { createHelpers, type Helper } from './system/helpers.ts';
+
+/** Exits to whoever drives the CPU: all that a guest cannot do alone. */
+export interface CpuHost {
+  portRead(port: number, size: 1 | 2 | 4): number;
+  portWrite(port: number, value: number, size: 1 | 2 | 4): void;
+  mmioRead(address: number, size: 1 | 2 | 4): number;
+  mmioWrite(address: number, value: number, size: 1 | 2 | 4): void;
+  /** The time-stamp counter's value, a non-negative integer below 2^53. */
+  timestamp(): number;
+  setTimestamp(value: number): void;
+  /** INTA cycle. */
+  acknowledgeInterrupt(): number;
+  /** One exit of a class happened (counted by the hypervisor). */
+  exit(kind: ExitKind): void;
+  guestError(what: string, detail: Readonly<Record<string, number | string>>): void;
+}
+
+export type ExitKind =
+  | 'port' | 'mmio' | 'hlt' | 'cpuid' | 'msr' | 'rdtsc' | 'control-register' | 'debug-register' | 'descriptor-table'
+  | 'segment' | 'far-transfer' | 'tlb' | 'exception' | 'page-fault' | 'interrupt' | 'software-interrupt' | 'flags'
+  | 'code' | 'other';
+
+/** Why the CPU does not run. `shutdown`: triple fault. */
+export type Activity = 'running' | 'halted' | 'shutdown';
+
+interface Interpreter {
+  run(cpu: number, record: number): number;
+  translate(cpu: number, linear: bigint, access: number): number;
+  readLinear(cpu: number, linear: bigint, size: number, access: number): number;
+  writeLinear(cpu: number, linear: bigint, size: number, access: number, value: bigint): number;
+}
+
+export class Cpu {
+  readonly map: MemoryMap;
+  readonly memory: WebAssembly.Memory;
+  readonly view: DataView;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly model: CpuModel;
+  readonly host: CpuHost;
+  readonly code: CodeCache;
+  /** Base of the state, and the same as an index of 32-bit words. */
+  readonly base: number;
+  readonly word: number;
+
+  activity: Activity = 'running';
+  /** STI or MOV SS holds interrupts off for one instruction. */
+  interruptShadow = false;
+  nmiPending = false;
+  nmiBlocked = false;
+  /** A device asks the run loop to look after this instruction (reset, power off, a stopped clock). */
+  leaveRequested = false;
+  /** Detail of the last shutdown, for people. */
+  shutdownDetail = '';
+  /** Instructions retired before the current slice, plus the slice's budget: see instructionCount. */
+  #sliceEnd = 0;
+  readonly #wasm: Interpreter;
+  readonly #helpers: readonly (Helper | undefined)[];
+  msrs = new Map<number, readonly [number, number]>();
+
+  constructor(ramBytes: number, model: keyof typeof cpuModels, host: CpuHost) {
+    this.map = layOutMemory(ramBytes);
+    this.model = cpuModels[model];
+    this.host = host;
+    this.memory = new WebAssembly.Memory({ initial: this.map.totalPages, maximum: this.map.totalPages, shared: true });
+    const buffer = this.memory.buffer;
+    this.view = new DataView(buffer);
+    this.u8 = new Uint8Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.base = this.map.cpu;
+    this.word = this.base >>> 2;
+    this.code = new CodeCache(this);
+    this.#helpers = createHelpers(this);
+    const module = new WebAssembly.Module(buildInterpreter(this.map));
+    this.#wasm = new WebAssembly.Instance(module, { env: this.#imports() }).exports as unknown as Interpreter;
+    this.reset();
+  }
+
+  // --- state access -------------------------------------------------------------------------------------------------
+
+  get32(field: number): number {
+    return this.u32[this.word + (field >>> 2)];
+  }
+  set32(field: number, value: number): void {
+    this.u32[this.word + (field >>> 2)] = value;
+  }
+  /** Sets a 64-bit field to an unsigned 32-bit value. */
+  setWide(field: number, value: number): void {
+    this.u32[this.word + (field >>> 2)] = value;
+    this.u32[this.word + (field >>> 2) + 1] = 0;
+  }
+  /** Sets a 64-bit field to a signed value below 2^53. */
+  setWideSigned(field: number, value: number): void {
+    this.u32[this.word + (field >>> 2)] = value >>> 0;
+    this.u32[this.word + (field >>> 2) + 1] = Math.floor(value / 2 ** 32) >>> 0;
+  }
+
+  reg32(index: number): number {
+    return this.u32[this.word + index * 2];
+  }
+  setReg32(index: number, value: number): void {
+    this.u32[this.word + index * 2] = value;
+    this.u32[this.word + index * 2 + 1] = 0;
+  }
+  reg16(index: number): number {
+    return this.u16[(this.base >>> 1) + index * 4];
+  }
+  setReg16(index: number, value: number): void {
+    this.u16[(this.base >>> 1) + index * 4] = value;
+  }
+  /** A byte register by its state offset (record operands hold that). */
+  byteAt(offset: number): number {
+    return this.u8[this.base + offset];
+  }
+
+  get rip(): number {
+    return this.get32(FIELD.rip);
+  }
+  set rip(value: number) {
+    this.setWide(FIELD.rip, value >>> 0);
+  }
+  get cpl(): number {
+    return this.get32(FIELD.cpl);
+  }
+  get cr0(): number {
+    return this.get32(FIELD.cr0);
+  }
+  get cr4(): number {
+    return this.get32(FIELD.cr4);
+  }
+  get isProtected(): boolean {
+    return (this.get32(FIELD.cr0) & 1) !== 0;
+  }
+  get isVirtual8086(): boolean {
+    return (this.get32(FIELD.eflags) & FLAG.VM) !== 0;
+  }
+  /** Protected mode proper: selectors name descriptors. */
+  get usesDescriptors(): boolean {
+    return (this.get32(FIELD.cr0) & 1) !== 0 && (this.get32(FIELD.eflags) & FLAG.VM) === 0;
+  }
+  get iopl(): number {
+    return (this.get32(FIELD.eflags) >>> 12) & 3;
+  }
+
+  /** EFLAGS with the lazy flags computed. */
+  get eflags(): number {
+    const carry = this.get32(FIELD.flagCarry), aux = this.get32(FIELD.flagAux);
+    const low = this.get32(FIELD.flagResult), high = this.get32(FIELD.flagResult + 4);
+    let parity = low & 0xff;
+    parity ^= parity >> 4;
+    const odd = (0x6996 >> (parity & 15)) & 1;
+    let flags = this.get32(FIELD.eflags);
+    flags |= carry >>> 31;
+    flags |= ((odd ^ 1 ^ (aux >>> 16)) & 1) << 2;
+    flags |= ((aux >>> 3) & 1) << 4;
+    if (low === 0 && high === 0) flags |= FLAG.ZF;
+    flags |= (((high >>> 31) ^ (aux >>> 17)) & 1) << 7;
+    flags |= ((carry ^ (carry << 1)) >>> 31) << 11;
+    return flags;
+  }
+  set eflags(value: number) {
+    this.set32(FIELD.eflags, (value & ~ARITHMETIC_FLAGS & 0x3f7fd7) | 2);
+    this.setArithmeticFlags(value);
+  }
+  /** Sets CF, PF, AF, ZF, SF, OF from EFLAGS bits. */
+  setArithmeticFlags(flags: number): void {
+    const carry = flags & 1, overflow = (flags >>> 11) & 1, zero = (flags >>> 6) & 1;
+    const parity = (flags >>> 2) & 1, sign = (flags >>> 7) & 1, aux = (flags >>> 4) & 1;
+    this.set32(FIELD.flagCarry, (carry << 31) | ((carry ^ overflow) << 30));
+    this.setWide(FIELD.flagResult, zero ? 0 : 0x101);
+    this.set32(FIELD.flagAux, (aux << 3) | ((parity ^ zero) << 16) | (sign << 17));
+  }
+
+  // --- segments -----------------------------------------------------------------------------------------------------
+
+  segmentField(segment: number, field: number): number {
+    return this.get32(FIELD.segments + segment * SEGMENT.bytes + field);
+  }
+  selector(segment: number): number {
+    return this.segmentField(segment, SEGMENT.selector);
+  }
+  segmentBase(segment: number): number {
+    return this.segmentField(segment, SEGMENT.base);
+  }
+
+  /** Fills a segment cache and what follows from it. `attributes` are descriptor bits 8..23 of the upper half. */
+  setSegment(segment: number, selector: number, base: number, limit: number, attributes: number): void {
+    const at = FIELD.segments + segment * SEGMENT.bytes;
+    this.setWide(at + SEGMENT.base, base >>> 0);
+    this.set32(at + SEGMENT.limit, limit);
+    this.set32(at + SEGMENT.attributes, attributes);
+    this.set32(at + SEGMENT.selector, selector);
+    if (segment >= LDTR) return;
+    this.refreshSlots(segment);
+    if (segment === CS) this.#codeSegmentChanged(attributes);
+    else if (segment === SS) this.setWide(FIELD.stackMask, (attributes & 0x4000) !== 0 ? 0xffffffff : 0xffff);
+  }
+
+  /** Recomputes the fast-path limits of a segment from its cache. */
+  refreshSlots(segment: number): void {
+    const attributes = this.segmentField(segment, SEGMENT.attributes);
+    const limit = this.segmentField(segment, SEGMENT.limit);
+    const base = this.segmentField(segment, SEGMENT.base);
+    const present = (attributes & 0x80) !== 0;
+    const isCode = (attributes & 8) !== 0;
+    const checksType = this.usesDescriptors;
+    const expandDown = !isCode && (attributes & 4) !== 0;
+    const readable = present && !expandDown && (!checksType || !isCode || (attributes & 2) !== 0);
+    const writable = present && !expandDown && (!checksType || (!isCode && (attributes & 2) !== 0));
+    for (let size = 0; size < 2; size++) {
+      const slot = FIELD.slots + (segment * 3 + size) * SLOT.bytes;
+      this.setWide(slot + SLOT.base, base);
+      this.setWideSigned(slot + SLOT.readLimit, readable ? limit : -1);
+      this.setWideSigned(slot + SLOT.writeLimit, writable ? limit : -1);
+      this.setWide(slot + SLOT.mask, size === 0 ? 0xffff : 0xffffffff);
+    }
+  }
+
+  setCpl(cpl: number): void {
+    this.set32(FIELD.cpl, cpl);
+    this.set32(FIELD.tlbBase, this.base + (cpl === 3 ? TLB_USER : TLB_SUPERVISOR));
+  }
+
+  #codeSegmentChanged(attributes: number): void {
+    const mode = (attributes & 0x4000) !== 0 ? 1 : 0;
+    if (mode === this.get32(FIELD.codeMode)) return;
+    this.set32(FIELD.codeMode, mode);
+    this.forgetCodeTables();
+  }
+
+  /** The slow path of segment limits: 0 when the access is allowed, else the fault is recorded. */
+  #checkSegment(slot: number, offset: number, size: number, write: number): number {
+    const segment = Math.floor((slot - this.base) / SLOT.bytes / 3);
+    const attributes = this.segmentField(segment, SEGMENT.attributes);
+    const limit = this.segmentField(segment, SEGMENT.limit);
+    const start = offset >>> 0;
+    if (this.segmentAllows(attributes, limit, start, size, write !== 0)) return 0;
+    this.set32(FIELD.faultVector, segment === SS ? VECTOR.SS : VECTOR.GP);
+    this.set32(FIELD.faultError, 0);
+    return 1;
+  }
+
+  /** Type and limit check of an access (SDM 3A 5.3, 5.5). */
+  segmentAllows(attributes: number, limit: number, start: number, size: number, write: boolean): boolean {
+    if ((attributes & 0x80) === 0) return false;
+    const isCode = (attributes & 8) !== 0;
+    if (this.usesDescriptors) {
+      if (write && (isCode || (attributes & 2) === 0)) return false;
+      if (!write && isCode && (attributes & 2) === 0) return false;
+    }
+    const end = start + size - 1;
+    if (!isCode && (attributes & 4) !== 0) return start > limit && end <= ((attributes & 0x4000) !== 0 ? 0xffffffff : 0xffff);
+    // A limit of 4 GiB lets accesses wrap.
+    return end <= limit || limit === 0xffffffff;
+  }
+
+  // --- memory -------------------------------------------------------------------------------------------------------
+
+  get userAccess(): number {
+    return this.get32(FIELD.cpl) === 3 ? ACCESS.user : 0;
+  }
+
+  /** Host address of a linear address, NOT_RAM or 0 with the fault recorded. */
+  translate(linear: number, access: number): number {
+    return this.#wasm.translate(this.base, BigInt(linear >>> 0), access);
+  }
+
+  /** Reads memory by linear address with supervisor rights unless `access` says otherwise; faults by throwing. */
+  readLinear(linear: number, size: 1 | 2 | 4, access = 0): number {
+    const host = this.#wasm.readLinear(this.base, BigInt(linear >>> 0), size, access);
+    if (host === 0) raisePageFault(this);
+    if (size === 4) return this.view.getUint32(host, true);
+    return size === 2 ? this.view.getUint16(host, true) : this.u8[host];
+  }
+  writeLinear(linear: number, value: number, size: 1 | 2 | 4, access = 0): void {
+    if (this.#wasm.writeLinear(this.base, BigInt(linear >>> 0), size, access, BigInt(value >>> 0)) !== 0) raisePageFault(this);
+  }
+
+  /** Faults as a write to these bytes would, and changes nothing. */
+  probeWrite(linear: number, size: number): void {
+    const access = ACCESS.write | this.userAccess;
+    if (this.translate(linear, access) === 0) raisePageFault(this);
+    const last = (linear + size - 1) >>> 0;
+    if ((linear ^ last) >>> 12 !== 0 && this.translate(last, access) === 0) raisePageFault(this);
+  }
+
+  /** Checked linear address of `segment:offset`. */
+  linearAddress(segment: number, offset: number, size: number, write: boolean): number {
+    const attributes = this.segmentField(segment, SEGMENT.attributes);
+    const limit = this.segmentField(segment, SEGMENT.limit);
+    if (!this.segmentAllows(attributes, limit, offset >>> 0, size, write)) {
+      raise(segment === SS ? VECTOR.SS : VECTOR.GP, 0);
+    }
+    return (this.segmentField(segment, SEGMENT.base) + offset) >>> 0;
+  }
+  readSegment(segment: number, offset: number, size: 1 | 2 | 4): number {
+    return this.readLinear(this.linearAddress(segment, offset, size, false), size, this.userAccess);
+  }
+  writeSegment(segment: number, offset: number, value: number, size: 1 | 2 | 4): void {
+    this.writeLinear(this.linearAddress(segment, offset, size, true), value, size, this.userAccess);
+  }
+
+  /** Physical memory as the CPU's bus shows it, device memory included; addresses below 4 GiB. */
+  readPhysical(address: number, size: 1 | 2 | 4): number {
+    const entry = this.u32[(this.map.physicalMap >>> 2) + (address >>> 12)];
+    if ((entry & PHYSICAL_READ) === 0) return this.host.mmioRead(address, size);
+    const host = ((entry & ~0xfff) >>> 0) + (address & 0xfff);
+    if (size === 4) return this.view.getUint32(host, true);
+    return size === 2 ? this.view.getUint16(host, true) : this.u8[host];
+  }
+
+  #mmioRead(target: number, size: number): void {
+    const address = this.get32(FIELD.mmioAddress), high = this.get32(FIELD.mmioAddress + 4);
+    for (let done = 0; done < size; ) {
+      const step = transferSize(address + done, size - done);
+      const value = high !== 0 ? 0xffffffff : this.readPhysical(address + done, step);
+      if (step === 4) this.view.setUint32(target + done, value, true);
+      else if (step === 2) this.view.setUint16(target + done, value, true);
+      else this.u8[target + done] = value;
+      done += step;
+    }
+    if (high === 0) this.host.exit('mmio');
+  }
+
+  #mmioWrite(source: number, size: number): void {
+    const address = this.get32(FIELD.mmioAddress), high = this.get32(FIELD.mmioAddress + 4);
+    if (high !== 0) return;
+    for (let done = 0; done < size; ) {
+      const step = transferSize(address + done, size - done);
+      const value =
+        step === 4 ? this.view.getUint32(source + done, true)
+        : step === 2 ? this.view.getUint16(source + done, true)
+        : this.u8[source + done];
+      this.host.mmioWrite(address + done, value, step);
+      done += step;
+    }
+    this.host.exit('mmio');
+  }
+
+  // --- TLB ----------------------------------------------------------------------------------------------------------
+
+  /** Drops translations: all, or those that are not global. */
+  flushTlb(keepGlobal: boolean): void {
+    const { i32 } = this;
+    for (const tlb of [TLB_SUPERVISOR, TLB_USER]) {
+      let entry = (this.base + tlb) >>> 2;
+      for (let count = 0; count < TLB.entries; count++, entry += TLB.bytes >>> 2) {
+        if (keepGlobal && i32[entry + 7] !== 0) continue;
+        i32[entry] = i32[entry + 1] = i32[entry + 2] = i32[entry + 3] = -1;
+        i32[entry + 5] = 0;
+      }
+    }
+  }
+
+  /** INVLPG. A large page is cached in 4 KiB parts: all of its 4 MiB go. */
+  flushPage(linear: number): void {
+    const { i32, u32 } = this;
+    for (const tlb of [TLB_SUPERVISOR, TLB_USER]) {
+      let entry = (this.base + tlb) >>> 2;
+      for (let count = 0; count < TLB.entries; count++, entry += TLB.bytes >>> 2) {
+        if (((u32[entry] ^ linear) >>> 22) !== 0) continue;
+        i32[entry] = i32[entry + 1] = i32[entry + 2] = i32[entry + 3] = -1;
+        i32[entry + 5] = 0;
+      }
+    }
+  }
+
+  /** Forgets which records belong to the cached pages: after a change of the code's size. */
+  forgetCodeTables(): void {
+    for (const tlb of [TLB_SUPERVISOR, TLB_USER]) {
+      let entry = (this.base + tlb + TLB.codeTable) >>> 2;
+      for (let count = 0; count < TLB.entries; count++, entry += TLB.bytes >>> 2) this.i32[entry] = 0;
+    }
+  }
+
+  // --- execution ----------------------------------------------------------------------------------------------------
+
+  /** Instructions retired since power-on; exact in helpers and device accesses too. */
+  get instructionCount(): number {
+    const pending = (this.get32(FIELD.record) - this.get32(FIELD.runStart)) >> 4;
+    return this.#sliceEnd - (this.get32(FIELD.budget) | 0) + (this.#inRun ? pending : 0);
+  }
+  #inRun = false;
+
+  /** Ends the slice at the next taken branch, for example to let an interrupt in. */
+  endSlice(): void {
+    const left = this.get32(FIELD.budget) | 0;
+    if (left <= 0) return;
+    this.#sliceEnd -= left;
+    this.set32(FIELD.budget, 0);
+  }
+
+  /** Sets or clears the processor's INTR input. */
+  setInterruptLine(level: boolean): void {
+    this.set32(FIELD.interruptPending, level ? 1 : 0);
+    if (level && this.#inRun && (this.get32(FIELD.eflags) & FLAG.IF) !== 0) this.endSlice();
+  }
+
+  get canTakeInterrupt(): boolean {
+    return this.get32(FIELD.interruptPending) !== 0 && (this.get32(FIELD.eflags) & FLAG.IF) !== 0 && !this.interruptShadow;
+  }
+
+  /** Runs about `budget` instructions (never fewer than one), faults included, until the budget is used or a helper asks. */
+  run(budget: number): void {
+    if (this.code.isFull) this.code.flush();
+    this.#sliceEnd += budget;
+    this.set32(FIELD.budget, budget);
+    const stepping = this.interruptShadow || (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
+    this.interruptShadow = false;
+    const exit = stepping ? this.#step() : this.#enter(0);
+    if (exit === EXIT.fault) {
+      this.host.exit(this.get32(FIELD.faultVector) === VECTOR.PF ? 'page-fault' : 'exception');
+      deliverFault(this, this.get32(FIELD.faultVector), this.get32(FIELD.faultError));
+    }
+    this.#afterInstruction();
+    this.#settle();
+  }
+
+  #enter(record: number): number {
+    this.#inRun = true;
+    const exit = this.#wasm.run(this.base, record);
+    this.#inRun = false;
+    return exit;
+  }
+
+  /** Takes what is left of the budget back, so that instructionCount stands on its own. */
+  #settle(): void {
+    this.#sliceEnd -= this.get32(FIELD.budget) | 0;
+    this.set32(FIELD.budget, 0);
+  }
+
+  /** Executes exactly one instruction. */
+  #step(): number {
+    const trap = (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
+    if (!this.code.prepareStep(this.rip, PSEUDO.stop)) return EXIT.fault;
+    // A budget of one makes a taken branch end the slice; straight code runs into the stop record.
+    const left = this.get32(FIELD.budget) | 0;
+    this.#sliceEnd -= left - 1;
+    this.set32(FIELD.budget, 1);
+    const exit = this.#enter(this.base + FIELD.stepRecords);
+    if (trap && exit !== EXIT.fault) this.set32(FIELD.pendingDebug, this.get32(FIELD.pendingDebug) | 0x4000);
+    return exit;
+  }
+
+  /** Debug traps follow the instruction that caused them (SDM 3B 17.3.1). */
+  #afterInstruction(): void {
+    const pending = this.get32(FIELD.pendingDebug);
+    if (pending === 0) return;
+    this.set32(FIELD.pendingDebug, 0);
+    const dr6 = FIELD.dr + 6 * 8;
+    this.set32(dr6, this.get32(dr6) | pending);
+    this.host.exit('exception');
+    deliverFault(this, VECTOR.DB, 0);
+  }
+
+  /** The RESET# pin, INIT alike (SDM 3A table 9-1). */
+  reset(): void {
+    this.u8.fill(0, this.base, this.base + STATE_BYTES);
+    this.flushTlb(false);
+    this.activity = 'running';
+    this.interruptShadow = this.nmiPending = this.nmiBlocked = false;
+    this.msrs.clear();
+    this.set32(FIELD.cr0, 0x60000010);
+    this.set32(FIELD.a20Mask, 0xffffffff);
+    this.setWide(FIELD.linearMask, 0xffffffff);
+    this.setWide(FIELD.ipMasks, 0xffff);
+    this.setWide(FIELD.ipMasks + 8, 0xffffffff);
+    this.set32(FIELD.codeMode, 0);
+    this.setCpl(0);
+    this.eflags = 2;
+    for (let segment = 0; segment < 6; segment++) this.setSegment(segment, 0, 0, 0xffff, 0x93);
+    this.setSegment(CS, 0xf000, 0xffff0000, 0xffff, 0x9b);
+    this.setSegment(LDTR, 0, 0, 0xffff, 0x82);
+    this.setSegment(TR, 0, 0, 0xffff, 0x8b);
+    this.set32(FIELD.gdtrLimit, 0xffff);
+    this.set32(FIELD.idtrLimit, 0xffff);
+    this.rip = 0xfff0;
+    this.setReg32(2, this.model.signature);
+    this.setWide(FIELD.dr + 6 * 8, 0xffff0ff0);
+    this.setWide(FIELD.dr + 7 * 8, 0x400);
+    this.set32(FIELD.fpControl, 0x40);
+    this.set32(FIELD.fpTags, 0xff);
+    this.set32(FIELD.mxcsr, 0x1f80);
+  }
+
+  #imports(): Record<string, unknown> {
+    return {
+      memory: this.memory,
+      checkSegment: (slot: number, offset: number, size: number, write: number) =>
+        this.#checkSegment(slot, offset, size, write),
+      mmioRead: (target: number, size: number) => this.#mmioRead(target, size),
+      mmioWrite: (source: number, size: number) => this.#mmioWrite(source, size),
+      codeWritten: (frame: number) => this.code.invalidate(frame),
+      checkBreakpoints: (low: number, _high: number, size: number, write: number) =>
+        checkDataBreakpoints(this, low >>> 0, size, write !== 0),
+      enterCode: (low: number, _high: number) => this.code.enter(low >>> 0),
+      helper: (record: number) => this.#helper(record),
+    };
+  }
+
+  #helper(record: number): number {
+    const handler = this.u16[record >>> 1];
+    try {
+      if (handler === PSEUDO.crossing) {
+        return this.code.prepareStep(this.rip, PSEUDO.relookup) ? HELPER.step : HELPER.fault;
+      }
+      return this.#helpers[handler]!(record);
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      this.set32(FIELD.faultVector, error.vector);
+      this.set32(FIELD.faultError, error.errorCode);
+      return HELPER.fault;
+    }
+  }
+}
+
+/** Largest naturally aligned bus transfer. */
+function transferSize(address: number, bytes: number): 1 | 2 | 4 {
+  if (bytes >= 4 && (address & 3) === 0) return 4;
+  return bytes >= 2 && (address & 1) === 0 ? 2 : 1;
+}

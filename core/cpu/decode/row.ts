@@ -1,0 +1,64 @@
+// Rows of the decode tables and what they are made into.
+import type { OperandKind, Semantics, Size } from '../semantics/context.ts';
+
+/**
+ * Operands in the SDM's letters (SDM 2D A.2), the first letter being where, the second how wide:
+ * E: ModRM.rm; G: ModRM.reg; I: immediate; J: branch displacement; M: memory only; O: offset without ModRM; S: segment
+ * register in ModRM.reg; Z: register in the opcode's low bits; X: none, carries only the size.
+ * b: byte, w: word, d: doubleword, q: quadword, v: by operand size, z: as v (immediates sign-extend), s: byte sign-extended.
+ * aAX, bAX, bAL, aAL: the accumulator as operand a or b; 1: the constant one; Bx: memory at (E)BX.
+ * x87: Mf: memory whose width the row's meaning knows; Ti: ST(i), i being ModRM.rm, in the immediate.
+ */
+export type OperandLetters =
+  | 'Eb' | 'Ew' | 'Ed' | 'Ev' | 'Gb' | 'Gw' | 'Gd' | 'Gv' | 'Ib' | 'Iw' | 'Iz' | 'Is' | 'Jb' | 'Jz'
+  | 'M' | 'Ob' | 'Ov' | 'Sw' | 'Zb' | 'Zv' | 'Xb' | 'Xv' | 'aAX' | 'bAX' | 'aAL' | 'bAL' | '1' | 'Ap' | 'Rd' | 'Bx' | 'Mf' | 'Ti';
+
+/** Popek and Goldberg: control-sensitive changes or reads the machine's resources; behaviour-sensitive depends on them. */
+export type Sensitivity = 'control' | 'behaviour';
+
+export interface RowAttributes {
+  /** LOCK may precede it when the destination is memory. */
+  readonly lock?: boolean;
+  /** The interpreter keeps it in a function of its own instead of the dispatch loop. */
+  readonly warm?: boolean;
+  readonly sensitive?: Sensitivity;
+  /** Traps when executed at CPL 3. */
+  readonly privileged?: boolean;
+  /** Execution does not fall through to the next record. */
+  readonly ends?: boolean;
+}
+
+export interface Row extends RowAttributes {
+  readonly mnemonic: string;
+  readonly operands: readonly OperandLetters[];
+  /** Names the meaning: rows with the same name, size and operand kinds share a handler. */
+  readonly name: string;
+  /** Null: a helper in TypeScript of this name does it. */
+  readonly semantics: Semantics | null;
+}
+
+export function row(
+  mnemonic: string,
+  operands: string,
+  name: string,
+  semantics: Semantics | null,
+  attributes: RowAttributes = {},
+): Row {
+  const letters = operands === '' ? [] : (operands.split(' ') as OperandLetters[]);
+  return { mnemonic, operands: letters, name, semantics, ...attributes };
+}
+
+/** A row whose meaning is a TypeScript helper of the same name. */
+export const helper = (mnemonic: string, operands: string, name: string, attributes: RowAttributes = {}): Row =>
+  row(mnemonic, operands, name, null, attributes);
+
+/** What one handler does: a row at one operand size and with its ModRM form settled. */
+export interface HandlerSpecification {
+  readonly index: number;
+  readonly row: Row;
+  readonly size: Size;
+  readonly operands: readonly { readonly kind: OperandKind; readonly size: Size }[];
+  /** ModRM names memory (null: the row has no ModRM operand). */
+  readonly memory: boolean | null;
+  readonly tier: 'hot' | 'warm' | 'helper';
+}

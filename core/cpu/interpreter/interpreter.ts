@@ -1,0 +1,415 @@
+// The interpreter: one loop over decoded records with one br_table, generated from the semantics.
+import {
+  add, and, eqz, extendS, extendU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load64, load8U, select, shl, shrU,
+  store32, store64, sub, wrap,
+} from '../emit/expressions.ts';
+import { FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
+import { type FunctionReference, ModuleBuilder } from '../emit/wasmEncoder.ts';
+import { handlerTable, PSEUDO, PSEUDO_COUNT } from '../decode/handlers.ts';
+import type { HandlerSpecification } from '../decode/row.ts';
+import type { Size, Value } from '../semantics/context.ts';
+import type { StringContext } from '../semantics/string.ts';
+import { EXIT, FIELD, HELPER, RECORD, SLOT, TLB } from '../state/layout.ts';
+import type { MemoryMap } from '../state/memoryMap.ts';
+import { DynamicContext, type HandlerExits, type HandlerFrame } from './dynamicContext.ts';
+import { defineMemoryFunctions, type MemoryFunctions, type MemoryImports } from './memoryFunctions.ts';
+
+/** What a warm function returns. */
+const WARM = { next: 0, fault: 1, again: 2 } as const;
+
+interface Imports extends MemoryImports {
+  /** (linear low, linear high) -> record to go on at, 0 after a fault (recorded). Translates, decodes, fills the TLB. */
+  readonly enterCode: FunctionReference;
+  /** (record) -> HELPER result. */
+  readonly helper: FunctionReference;
+}
+
+function defineImports(module: ModuleBuilder): Imports {
+  return {
+    checkSegment: module.importFunction('checkSegment', ['i32', 'i32', 'i32', 'i32'], ['i32']),
+    mmioRead: module.importFunction('mmioRead', ['i32', 'i32'], []),
+    mmioWrite: module.importFunction('mmioWrite', ['i32', 'i32'], []),
+    codeWritten: module.importFunction('codeWritten', ['i32'], []),
+    checkBreakpoints: module.importFunction('checkBreakpoints', ['i32', 'i32', 'i32', 'i32'], []),
+    enterCode: module.importFunction('enterCode', ['i32', 'i32'], ['i32']),
+    helper: module.importFunction('helper', ['i32'], ['i32']),
+  };
+}
+
+/** String semantics on top of the dynamic context. */
+class DynamicStringContext extends DynamicContext implements StringContext {
+  readonly #again: () => void;
+
+  constructor(frame: HandlerFrame, size: Size, again: () => void) {
+    super(frame, size);
+    this.#again = again;
+  }
+
+  again(): void {
+    this.#again();
+  }
+  addressMask(): I64 {
+    return load64(this.#sourceSlot(), FIELD.slots + SLOT.mask);
+  }
+  readSource(address: I64, size: Size): Value {
+    return this.readMemory({ effective: address, slot: this.#sourceSlot() }, size);
+  }
+  readTarget(address: I64, size: Size): Value {
+    return this.readMemory({ effective: address, slot: this.#targetSlot() }, size);
+  }
+  writeTarget(address: I64, size: Size, value: Value): void {
+    this.writeMemory({ effective: address, slot: this.#targetSlot() }, size, value);
+  }
+
+  hostRun(which: 'source' | 'target', address: I64, bytes: I32): I32 {
+    const { f, cpu } = this;
+    const write = which === 'target';
+    const slot = write ? this.#targetSlot() : this.#sourceSlot();
+    const linear = f.let(
+      and(add(address, load64(slot, FIELD.slots + SLOT.base)), load64(cpu, FIELD.linearMask)),
+    );
+    const index = and(shrU(wrap(linear), 7), i32((TLB.entries - 1) * TLB.bytes));
+    const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
+    const last = f.let(sub(extendU(bytes), i64(1)));
+    const inLimit = leS(add(address, last), load64(slot, FIELD.slots + (write ? SLOT.writeLimit : SLOT.readLimit)));
+    const tag = load64(entry, write ? TLB.writeTag : TLB.readTag);
+    // First and last byte on the tagged page.
+    const firstTag = and(linear, i64(~0xfffn)), lastTag = and(add(linear, last), i64(~0xfffn));
+    const hit = and(inLimit, and(eqz(sub(firstTag, tag)), eqz(sub(lastTag, tag))));
+    return f.let(select(hit, add(wrap(linear), load32(entry, TLB.addend)), i32(0)));
+  }
+
+  #sourceSlot(): I32 {
+    return this.f.let(add(this.cpu, shl(and(load8U(this.record, RECORD.slot), i32(63)), 5)));
+  }
+  /** ES with the same address size: slot number modulo 3. */
+  #targetSlot(): I32 {
+    const number = and(load8U(this.record, RECORD.slot), i32(63));
+    return this.f.let(add(this.cpu, shl(sub(number, mulByThree(shrU(mulByThird(number), 8))), 5)));
+  }
+}
+
+/** n / 3 for n < 64 is n * 86 >> 8. */
+const mulByThird = (n: I32): I32 => add(shl(n, 6), add(shl(n, 4), add(shl(n, 2), shl(n, 1))));
+const mulByThree = (n: I32): I32 => add(n, shl(n, 1));
+
+function emitSemantics(context: DynamicContext, specification: HandlerSpecification): void {
+  specification.row.semantics!(context, ...specification.operands);
+}
+
+/** A function (cpu, record) -> WARM result for a handler that is not in the loop. */
+function defineWarm(
+  module: ModuleBuilder,
+  specification: HandlerSpecification,
+  memory: MemoryFunctions,
+  map: MemoryMap,
+): FunctionReference {
+  const reference = module.declare(['i32', 'i32'], ['i32']);
+  const f = new FunctionBuilder(reference.type);
+  const refuse = (): never => {
+    throw new Error(`${specification.row.mnemonic} branches: it must be in the loop`);
+  };
+  const exits: HandlerExits = {
+    fault: () => f.return(i32(WARM.fault)),
+    branchRelative: refuse,
+    branchTo: refuse,
+  };
+  const frame: HandlerFrame = {
+    f, cpu: f.parameter<'i32'>(0), record: f.parameter<'i32'>(1), memory, firstRamAddress: map.rom, exits,
+  };
+  emitSemantics(new DynamicStringContext(frame, specification.size, () => f.return(i32(WARM.again))), specification);
+  f.return(i32(WARM.next));
+  f.unreachable();
+  reference.define(f.finish());
+  return reference;
+}
+
+interface LoopLabels {
+  readonly next: Label;
+  readonly fault: Label;
+  readonly jump: Label;
+}
+
+/** Builds `run(cpu, firstRecord) -> EXIT`. firstRecord 0: look `rip` up. */
+class LoopBuilder {
+  readonly #f: FunctionBuilder;
+  readonly #cpu: I32;
+  readonly #record: Local<'i32'>;
+  /** Where a taken branch leads, and the branch whose record learns of it (0: none). */
+  readonly #target: Local<'i64'>;
+  readonly #linkFrom: Local<'i32'>;
+  readonly #result: Local<'i32'>;
+  readonly #memory: MemoryFunctions;
+  readonly #imports: Imports;
+  readonly #warm: ReadonlyMap<number, FunctionReference>;
+  readonly #map: MemoryMap;
+
+  constructor(
+    reference: FunctionReference,
+    memory: MemoryFunctions,
+    imports: Imports,
+    warm: ReadonlyMap<number, FunctionReference>,
+    map: MemoryMap,
+  ) {
+    this.#f = new FunctionBuilder(reference.type);
+    this.#cpu = this.#f.parameter<'i32'>(0);
+    this.#record = this.#f.parameter<'i32'>(1);
+    this.#target = this.#f.local('i64');
+    this.#linkFrom = this.#f.local('i32');
+    this.#result = this.#f.local('i32');
+    this.#memory = memory;
+    this.#imports = imports;
+    this.#warm = warm;
+    this.#map = map;
+  }
+
+  build(): number[] {
+    const f = this.#f, cpu = this.#cpu;
+    f.set(this.#linkFrom, i32(0));
+    f.set(this.#target, load64(cpu, FIELD.rip));
+    f.block((fault) => {
+      f.block((outOfBudget) => {
+        f.loop((jump) => {
+          // A record is known on entry only: a branch clears it.
+          f.block((start) => {
+            f.brIf(start, this.#record);
+            this.#lookUp();
+          });
+          f.do(store32(cpu, this.#record, FIELD.runStart));
+          f.loop((next) => this.#dispatch({ next, fault, jump }, outOfBudget));
+        });
+      });
+      f.do(store64(cpu, this.#target, FIELD.rip));
+      f.return(i32(EXIT.budget));
+    });
+    // A fault: what ran before it counts, it does not.
+    this.#settle();
+    f.do(store64(cpu, this.#ownRip(), FIELD.rip));
+    f.return(i32(EXIT.fault));
+    f.unreachable();
+    return f.finish();
+  }
+
+  get size(): number {
+    return this.#f.size;
+  }
+
+  /** EIP of the current record. */
+  #ownRip(): I64 {
+    const place = shrU(load16U(this.#record, RECORD.place), 4);
+    return and(add(load64(this.#cpu, FIELD.pageRip), extendU(place)), load64(this.#cpu, FIELD.linearMask));
+  }
+
+  /** Counts the instructions before the current record of this run. */
+  #settle(): void {
+    const ran = shrU(sub(this.#record, load32(this.#cpu, FIELD.runStart)), 4);
+    this.#f.do(store32(this.#cpu, sub(load32(this.#cpu, FIELD.budget), ran), FIELD.budget));
+    this.#f.do(store32(this.#cpu, this.#record, FIELD.runStart));
+  }
+
+  /** Counts up to and including the current record. Leaves the new budget in the result local. */
+  #settleWith(): void {
+    const ran = shrU(sub(this.#record, load32(this.#cpu, FIELD.runStart)), 4);
+    this.#f.set(this.#result, sub(sub(load32(this.#cpu, FIELD.budget), ran), i32(1)));
+    this.#f.do(store32(this.#cpu, this.#result, FIELD.budget));
+  }
+
+  /** Finds the record of `target`; sets pageRip. */
+  #lookUp(): void {
+    const f = this.#f, cpu = this.#cpu;
+    f.scope(() => {
+      const csBase = load64(cpu, FIELD.slots + 3 * SLOT.bytes + SLOT.base);
+      const linear = f.let(and(add(this.#target, csBase), load64(cpu, FIELD.linearMask)));
+      const offset = f.let(and(wrap(linear), i32(0xfff)));
+      const index = and(shrU(wrap(linear), 7), i32((TLB.entries - 1) * TLB.bytes));
+      const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
+      f.set(this.#record, i32(0));
+      f.do(store64(cpu, sub(this.#target, extendU(offset)), FIELD.pageRip));
+      f.if(eqz(sub(load64(entry, TLB.readTag), and(linear, i64(~0xfffn)))), () => {
+        const table = f.let(load32(entry, TLB.codeTable));
+        f.if(table, () => f.set(this.#record, load32(add(table, shl(offset, 2)))));
+      });
+      f.if(eqz(this.#record), () => {
+        f.do(store64(cpu, this.#target, FIELD.rip));
+        f.set(this.#record, f.call<'i32'>(this.#imports.enterCode, wrap(linear), wrap(shrU(linear, 32))));
+        f.if(eqz(this.#record), () => f.return(i32(EXIT.fault)));
+      });
+      f.if(this.#linkFrom, () => {
+        f.do(store32(this.#linkFrom, this.#record, RECORD.imm));
+        f.set(this.#linkFrom, i32(0));
+      });
+    });
+  }
+
+  #dispatch(labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f;
+    const loopHandlers = handlerTable.handlers;
+    const count = handlerTable.helperBase;
+    const opened: Label[] = [];
+    // The helper block is outermost, so that it is the table's default and comes last.
+    for (let index = 0; index <= count; index++) opened.push(f.open());
+    const byIndex = Array.from({ length: count }, (_, index) => opened[count - index]);
+    byIndex[PSEUDO.crossing] = opened[0];
+    f.brTable(load16U(this.#record, RECORD.handler), byIndex, opened[0]);
+    for (let index = 0; index < count; index++) {
+      f.close();
+      if (index === PSEUDO.relookup) this.#relookup(this.#ownRip(), labels, outOfBudget);
+      else if (index === PSEUDO.nextPage) this.#relookup(this.#nextPageRip(), labels, outOfBudget);
+      else if (index === PSEUDO.goto) this.#goto(labels, outOfBudget);
+      else if (index === PSEUDO.stop) this.#stop();
+      else if (index === PSEUDO.crossing) f.unreachable();
+      else this.#handler(loopHandlers[index - PSEUDO_COUNT], labels, outOfBudget);
+    }
+    f.close();
+    this.#callHelper(labels, outOfBudget);
+  }
+
+  #jump(labels: LoopLabels): void {
+    this.#f.set(this.#record, i32(0));
+    this.#f.br(labels.jump);
+  }
+
+  #goOn(labels: LoopLabels): void {
+    this.#f.set(this.#record, add(this.#record, i32(RECORD.bytes)));
+    this.#f.br(labels.next);
+  }
+
+  #nextPageRip(): I64 {
+    return and(add(load64(this.#cpu, FIELD.pageRip), i64(0x1000)), load64(this.#cpu, FIELD.linearMask));
+  }
+
+  #relookup(rip: I64, labels: LoopLabels, outOfBudget: Label): void {
+    this.#settle();
+    this.#f.set(this.#target, rip);
+    this.#f.brIf(outOfBudget, leS(load32(this.#cpu, FIELD.budget), i32(0)));
+    this.#jump(labels);
+  }
+
+  #goto(labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f;
+    this.#settle();
+    f.set(this.#target, this.#ownRip());
+    f.brIf(outOfBudget, leS(load32(this.#cpu, FIELD.budget), i32(0)));
+    const linked = load32(this.#record, RECORD.imm);
+    f.if(
+      linked,
+      () => {
+        f.set(this.#record, linked);
+        f.do(store32(this.#cpu, this.#record, FIELD.runStart));
+        f.br(labels.next);
+      },
+      () => {
+        f.set(this.#linkFrom, this.#record);
+        this.#jump(labels);
+      },
+    );
+    f.unreachable();
+  }
+
+  #stop(): void {
+    this.#settle();
+    this.#f.do(store64(this.#cpu, this.#ownRip(), FIELD.rip));
+    this.#f.return(i32(EXIT.step));
+  }
+
+  #handler(specification: HandlerSpecification, labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f;
+    const warm = this.#warm.get(specification.index);
+    if (warm) {
+      this.#callWarm(warm, labels, outOfBudget);
+      return;
+    }
+    f.scope(() => {
+      const exits: HandlerExits = {
+        fault: () => f.br(labels.fault),
+        branchRelative: (condition) => this.#branchRelative(condition, labels, outOfBudget),
+        branchTo: (rip) => {
+          f.set(this.#target, rip);
+          this.#settleWith();
+          f.brIf(outOfBudget, leS(this.#result, i32(0)));
+          this.#jump(labels);
+        },
+      };
+      const frame: HandlerFrame = {
+        f, cpu: this.#cpu, record: this.#record, memory: this.#memory, firstRamAddress: this.#map.rom, exits,
+      };
+      emitSemantics(new DynamicContext(frame, specification.size), specification);
+    });
+    this.#goOn(labels);
+  }
+
+  #callWarm(warm: FunctionReference, labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f;
+    f.set(this.#result, f.call<'i32'>(warm, this.#cpu, this.#record));
+    f.if(this.#result, () => {
+      f.brIf(labels.fault, eqz(sub(this.#result, i32(WARM.fault))));
+      // Again: the turn counts as an instruction, and interrupts may come in between.
+      f.set(this.#target, this.#ownRip());
+      this.#settleWith();
+      f.do(store32(this.#cpu, this.#record, FIELD.runStart));
+      f.brIf(labels.next, gtS(this.#result, i32(0)));
+      f.br(outOfBudget);
+    });
+    this.#goOn(labels);
+  }
+
+  #branchRelative(condition: I32 | undefined, labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f, cpu = this.#cpu;
+    const take = (): void => {
+      this.#settleWith();
+      const link = f.let(load32(this.#record, RECORD.imm));
+      f.if(link, () => {
+        f.if(gtS(this.#result, i32(0)), () => {
+          f.set(this.#record, link);
+          f.do(store32(cpu, link, FIELD.runStart));
+          f.br(labels.next);
+        });
+      });
+      const masks = load64(add(cpu, load8U(this.#record, RECORD.a)), FIELD.ipMasks);
+      const displacement = extendS(load32(this.#record, RECORD.disp));
+      f.set(this.#target, and(add(load64(cpu, FIELD.pageRip), displacement), masks));
+      f.brIf(outOfBudget, leS(this.#result, i32(0)));
+      // A branch within its page is linked to the record that the look-up finds.
+      f.if(leU(load32(this.#record, RECORD.disp), i32(0xfff)), () => f.set(this.#linkFrom, this.#record));
+      this.#jump(labels);
+    };
+    if (condition) f.if(condition, take);
+    else take();
+  }
+
+  #callHelper(labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f, cpu = this.#cpu;
+    this.#settle();
+    f.do(store32(cpu, this.#record, FIELD.record));
+    f.do(store64(cpu, this.#ownRip(), FIELD.rip));
+    f.set(this.#result, f.call<'i32'>(this.#imports.helper, this.#record));
+    f.if(eqz(this.#result), () => this.#goOn(labels));
+    f.if(eqz(sub(this.#result, i32(HELPER.fault))), () => f.return(i32(EXIT.fault)));
+    f.if(eqz(sub(this.#result, i32(HELPER.step))), () => {
+      // The records in stepRecords were made for this instruction.
+      f.set(this.#record, add(cpu, i32(FIELD.stepRecords)));
+      f.do(store32(cpu, this.#record, FIELD.runStart));
+      f.br(labels.next);
+    });
+    f.do(store32(cpu, sub(load32(cpu, FIELD.budget), i32(1)), FIELD.budget));
+    f.set(this.#target, load64(cpu, FIELD.rip));
+    f.if(eqz(sub(this.#result, i32(HELPER.exit))), () => f.return(i32(EXIT.helper)));
+    f.brIf(outOfBudget, leS(load32(cpu, FIELD.budget), i32(0)));
+    this.#jump(labels);
+    f.unreachable();
+  }
+}
+
+/** The interpreter's module for a machine whose memory is laid out by `map`. */
+export function buildInterpreter(map: MemoryMap): Uint8Array<ArrayBuffer> {
+  const module = new ModuleBuilder({ initialPages: map.totalPages, maximumPages: map.totalPages });
+  const imports = defineImports(module);
+  const memory = defineMemoryFunctions(module, map, imports);
+  const warm = new Map<number, FunctionReference>();
+  for (const specification of handlerTable.handlers) {
+    if (specification.tier === 'warm') warm.set(specification.index, defineWarm(module, specification, memory, map));
+  }
+  const run = module.declare(['i32', 'i32'], ['i32'], 'run');
+  run.define(new LoopBuilder(run, memory, imports, warm, map).build());
+  return module.finish();
+}

@@ -1,0 +1,106 @@
+// Data movement, stack and flag transfers.
+import { add, and, eqz, extendU, geU, i32, i64, type I32, type I64, or, shrU, xor } from '../emit/expressions.ts';
+import { FIELD, FLAG, RAX, RBP, RSP } from '../state/layout.ts';
+import { narrow, type Semantics, type SemanticsContext, signedWide, truncate } from './context.ts';
+import { condition, carryFlag, overflowFlag, readEflags, setCarryOverflow, writeArithmeticFlags } from './flags.ts';
+
+/** SDM 2B MOV. */
+export const move: Semantics = (x, dst, src) => x.write(dst, x.read(src));
+
+/** SDM 2B MOVZX. */
+export const moveZeroExtended: Semantics = (x, dst, src) => x.write(dst, x.read(src));
+
+/** SDM 2B MOVSX. */
+export const moveSignExtended: Semantics = (x, dst, src) =>
+  x.write(dst, truncate(narrow(signedWide(x.read(src), src.size), dst.size), dst.size));
+
+/** SDM 2A LEA. */
+export const loadEffectiveAddress: Semantics = (x, dst) =>
+  x.write(dst, truncate(narrow(x.effectiveAddress(), dst.size), dst.size));
+
+/** SDM 2D XCHG. */
+export const exchange: Semantics = (x, dst, src) => {
+  const b = x.f.let(x.read(src)), a = x.update(dst);
+  x.write(src, a);
+  x.write(dst, b);
+};
+
+/** SDM 2A CMOVcc: the source is read in either case. */
+export const conditionalMove =
+  (code: number): Semantics =>
+  (x, dst, src) => {
+    const value = x.read(src);
+    x.f.if(condition(x, code), () => x.write(dst, value));
+  };
+
+/** SDM 2B SETcc. */
+export const setByte =
+  (code: number): Semantics =>
+  (x, dst) =>
+    x.write(dst, x.f.let(condition(x, code)));
+
+/** SDM 2B PUSH. */
+export const push: Semantics = (x, src) => {
+  const value = x.f.let(x.read(src));
+  x.push(value, x.size);
+};
+
+/** SDM 2B POP into a register: POP ESP ends with the value popped. */
+export const popRegister: Semantics = (x, dst) => {
+  const top = x.f.let(x.register(RSP, 64) as I64);
+  const value = x.readStack(top, x.size);
+  x.setStackPointer(add(top, i64(x.size / 8)));
+  x.write(dst, value);
+};
+
+/** SDM 2A LEAVE: the frame pointer is read before anything changes. */
+export const leave: Semantics = (x) => {
+  const frame = x.f.let(x.register(RBP, 64) as I64);
+  const value = x.readStack(frame, x.size);
+  x.setStackPointer(add(frame, i64(x.size / 8)));
+  x.setRegister(RBP, x.size, value);
+};
+
+/** SDM 2B PUSHF outside virtual-8086 mode (there a helper decides): VM and RF read as 0. */
+export const pushFlags: Semantics = (x) => {
+  x.push(x.f.let(and(readEflags(x), i32(x.size === 16 ? 0xffff : 0xfcffff))), x.size);
+};
+
+/** SDM 2B SAHF. */
+export const storeAh: Semantics = (x) => writeArithmeticFlags(x, x.highByte(RAX), false);
+
+/** SDM 2A LAHF. */
+export const loadAh: Semantics = (x) => x.setHighByte(RAX, x.f.let(and(readEflags(x), i32(0xff))));
+
+/** SDM 2A CLC, CMC, STC. */
+export const changeCarry =
+  (to: 0 | 1 | 'complement'): Semantics =>
+  (x) => {
+    const overflow = x.f.let(overflowFlag(x));
+    setCarryOverflow(x, to === 'complement' ? xor(carryFlag(x), i32(1)) : i32(to), overflow);
+  };
+
+/** SDM 2A CLD, STD. */
+export const changeDirection =
+  (to: 0 | 1): Semantics =>
+  (x) =>
+    x.setEflags(to === 0 ? and(x.eflags(), i32(~FLAG.DF)) : or(x.eflags(), i32(FLAG.DF)));
+
+/** Whether CLI and STI are allowed: CPL <= IOPL (SDM 2A CLI). */
+const interruptFlagAllowed = (x: SemanticsContext): I32 =>
+  geU(and(shrU(x.eflags(), 12), i32(3)), x.field32(FIELD.cpl));
+
+/** SDM 2A CLI where VME and PVI are off. In virtual-8086 mode CPL is 3, so IOPL decides alike. */
+export const clearInterruptFlag: Semantics = (x) => {
+  x.raiseIf(eqz(interruptFlagAllowed(x)), 13, 0);
+  x.setEflags(and(x.eflags(), i32(~FLAG.IF)));
+};
+
+/** SDM 2D XLAT. */
+export const translateByte: Semantics = (x) => {
+  // The decoder gives the address (E)BX; AL is added here and the sum wraps to the address size in readAt.
+  x.setRegister(RAX, 8, x.readAt(add(x.effectiveAddress(), extendU(x.register(RAX, 8) as I32)), 8));
+};
+
+/** SDM 2B NOP. */
+export const noOperation: Semantics = () => {};

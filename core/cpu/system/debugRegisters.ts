@@ -1,0 +1,61 @@
+// Debug registers (SDM 3B 17.2): data and I/O breakpoints as traps, instruction breakpoints as faults.
+import type { Cpu } from '../cpu.ts';
+import { FIELD } from '../state/layout.ts';
+
+const DR7 = FIELD.dr + 7 * 8;
+/** R/W field of DR7. */
+const KIND = { execute: 0, write: 1, io: 2, access: 3 } as const;
+
+function enabled(cpu: Cpu, index: number): boolean {
+  return ((cpu.get32(DR7) >>> (index * 2)) & 3) !== 0;
+}
+const kindOf = (cpu: Cpu, index: number): number => (cpu.get32(DR7) >>> (16 + index * 4)) & 3;
+/** Length in bytes: encodings 0, 1, 2, 3 are 1, 2, 8, 4. */
+const lengthOf = (cpu: Cpu, index: number): number => [1, 2, 8, 4][(cpu.get32(DR7) >>> (18 + index * 4)) & 3];
+
+/** To be called when DR7 changes: armed data breakpoints send every access through the slow path. */
+export function breakpointsChanged(cpu: Cpu): void {
+  let data = false;
+  for (let index = 0; index < 4; index++) {
+    if (enabled(cpu, index) && kindOf(cpu, index) !== KIND.execute && kindOf(cpu, index) !== KIND.io) data = true;
+  }
+  cpu.set32(FIELD.breakpointsArmed, data ? 1 : 0);
+  cpu.flushTlb(false);
+}
+
+function matches(cpu: Cpu, index: number, address: number, size: number): boolean {
+  const length = lengthOf(cpu, index);
+  const start = (cpu.get32(FIELD.dr + index * 8) & ~(length - 1)) >>> 0;
+  return address < start + length && start < address + size;
+}
+
+/** Notes the data breakpoints that an access hits; the trap comes after the instruction. */
+export function checkDataBreakpoints(cpu: Cpu, address: number, size: number, write: boolean): void {
+  for (let index = 0; index < 4; index++) {
+    const kind = kindOf(cpu, index);
+    const wanted = kind === KIND.access || (kind === KIND.write && write);
+    if (!wanted || !enabled(cpu, index) || !matches(cpu, index, address, size)) continue;
+    cpu.set32(FIELD.pendingDebug, cpu.get32(FIELD.pendingDebug) | (1 << index));
+  }
+}
+
+/** I/O breakpoints need CR4.DE. */
+export function checkPortBreakpoints(cpu: Cpu, port: number, size: number): void {
+  if ((cpu.get32(DR7) & 0xff) === 0 || (cpu.cr4 & 8) === 0) return;
+  for (let index = 0; index < 4; index++) {
+    if (kindOf(cpu, index) !== KIND.io || !enabled(cpu, index) || !matches(cpu, index, port, size)) continue;
+    cpu.set32(FIELD.pendingDebug, cpu.get32(FIELD.pendingDebug) | (1 << index));
+  }
+}
+
+/** DR6 bits of the instruction breakpoints at a linear address. */
+export function instructionBreakpoints(cpu: Cpu, linear: number): number {
+  let hits = 0;
+  if ((cpu.get32(DR7) & 0xff) === 0) return 0;
+  for (let index = 0; index < 4; index++) {
+    if (kindOf(cpu, index) === KIND.execute && enabled(cpu, index) && cpu.get32(FIELD.dr + index * 8) === linear) {
+      hits |= 1 << index;
+    }
+  }
+  return hits;
+}

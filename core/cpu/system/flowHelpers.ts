@@ -1,0 +1,167 @@
+// Far transfers, interrupts, flags and stack frames.
+import type { Cpu } from '../cpu.ts';
+import { raise, VECTOR } from './faults.ts';
+import { FIELD, FLAG, HELPER, RBP, RSP } from '../state/layout.ts';
+import { callFar, jumpFar, returnFar, sysenter, sysexit } from './farTransfers.ts';
+import type { HelperBody } from './helpers.ts';
+import { deliverFault, interruptReturn, mergeFlags, softwareInterrupt } from './interrupts.ts';
+import type { Operands } from './operands.ts';
+import { Stack } from './stack.ts';
+import { hasFeature } from '../state/cpuModels.ts';
+
+/** The run loop must look when an interrupt can come in or single-stepping starts. */
+export function afterFlags(cpu: Cpu, next: number): number {
+  const flags = cpu.get32(FIELD.eflags);
+  const look = (flags & FLAG.TF) !== 0 || ((flags & FLAG.IF) !== 0 && cpu.get32(FIELD.interruptPending) !== 0);
+  if (!look) return HELPER.next;
+  cpu.rip = next;
+  return HELPER.exit;
+}
+
+/** As afterFlags when `rip` is set already. */
+const afterTransfer = (cpu: Cpu): number =>
+  afterFlags(cpu, cpu.rip) === HELPER.exit || cpu.activity !== 'running' || cpu.get32(FIELD.pendingDebug) !== 0
+    ? HELPER.exit
+    : HELPER.jump;
+
+function transfer(cpu: Cpu, body: () => void): number {
+  cpu.host.exit('far-transfer');
+  body();
+  return afterTransfer(cpu);
+}
+
+/** PUSHF (SDM 2B). In virtual-8086 mode IOPL below 3 faults. */
+const pushFlags: HelperBody = (cpu, o) => {
+  if (cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  const stack = Stack.current(cpu);
+  stack.push(cpu.eflags & ~(FLAG.VM | FLAG.RF), o.size);
+  stack.commit();
+};
+
+const popFlags: HelperBody = (cpu, o) => {
+  if (cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  const stack = Stack.current(cpu);
+  const value = stack.pop(o.size);
+  stack.commit();
+  const merged = mergeFlags(cpu, value, o.size, cpu.cpl);
+  // POPF never changes VM, VIF and VIP, and clears RF.
+  const kept = FLAG.VM | FLAG.VIF | FLAG.VIP;
+  cpu.eflags = (merged & ~(kept | FLAG.RF)) | (cpu.eflags & kept);
+  return afterFlags(cpu, o.next);
+};
+
+/** STI: the instruction behind it still runs before an interrupt (SDM 2B STI). */
+const setInterruptFlag: HelperBody = (cpu, o) => {
+  if (cpu.cpl > cpu.iopl && cpu.isProtected) raise(VECTOR.GP, 0);
+  const flags = cpu.get32(FIELD.eflags);
+  if ((flags & FLAG.IF) !== 0) return HELPER.next;
+  cpu.set32(FIELD.eflags, flags | FLAG.IF);
+  if (cpu.get32(FIELD.interruptPending) === 0) return HELPER.next;
+  cpu.interruptShadow = true;
+  cpu.rip = o.next;
+  return HELPER.exit;
+};
+
+const farPointer = (o: Operands): { offset: number; selector: number } => {
+  const offset = o.readM(0, o.size);
+  return { offset, selector: o.readM(o.size, 2) };
+};
+
+/** SDM 2B PUSHA/PUSHAD. */
+const pushAll: HelperBody = (cpu, o) => {
+  const stack = Stack.current(cpu);
+  const before = cpu.reg32(RSP);
+  for (let index = 0; index < 8; index++) stack.push(index === RSP ? before : cpu.reg32(index), o.size);
+  stack.commit();
+};
+
+const popAll: HelperBody = (cpu, o) => {
+  const stack = Stack.current(cpu);
+  const values = [7, 6, 5, 4, 3, 2, 1, 0].map((index) => [index, stack.pop(o.size)] as const);
+  for (const [index, value] of values) if (index !== RSP) o.setRegister(index * 8, value, o.size);
+  stack.commit();
+};
+
+/** SDM 2A ENTER. */
+const enter: HelperBody = (cpu, o) => {
+  const level = o.disp & 31, size = o.size;
+  const stack = Stack.current(cpu);
+  const frame = cpu.reg32(RBP);
+  stack.push(frame, size);
+  const frameTop = stack.pointer;
+  if (level > 0) {
+    const display = Stack.current(cpu);
+    display.pointer = frame;
+    for (let index = 1; index < level; index++) stack.push(display.peek(-size * index, size), size);
+    stack.push(frameTop, size);
+  }
+  stack.skip(-(o.imm & 0xffff));
+  // The new top must be writable (SDM: #SS or #PF if it is not).
+  const probe = Stack.current(cpu);
+  probe.pointer = stack.pointer;
+  probe.peek(0, 1);
+  stack.commit();
+  const mask = cpu.get32(FIELD.stackMask);
+  o.setRegister(RBP * 8, size === 2 ? frameTop : ((frame & ~mask) | (frameTop & mask)) >>> 0, size);
+};
+
+const breakpoint: HelperBody = (cpu, o) =>
+  transfer(cpu, () => softwareInterrupt(cpu, VECTOR.BP, o.next));
+
+/** ICEBP is a trap like a debug exception, not a software interrupt. */
+const icebp: HelperBody = (cpu, o) => {
+  cpu.rip = o.next;
+  cpu.host.exit('exception');
+  deliverFault(cpu, VECTOR.DB, 0);
+  return afterTransfer(cpu);
+};
+
+const bound: HelperBody = (_cpu, o) => {
+  const shift = o.size === 2 ? 16 : 0;
+  const signed = (value: number): number => (value << shift) >> shift;
+  const index = signed(o.register(o.a, o.size));
+  if (index < signed(o.readM(0, o.size)) || index > signed(o.readM(o.size, o.size))) raise(VECTOR.BR);
+};
+
+export const flowHelpers: Readonly<Record<string, HelperBody>> = {
+  pushFlags,
+  popFlags,
+  setInterruptFlag,
+  pushAll,
+  popAll,
+  enter,
+  breakpoint,
+  icebp,
+  bound,
+  softwareInterrupt: (cpu, o) => transfer(cpu, () => softwareInterrupt(cpu, o.imm & 0xff, o.next)),
+  interruptOnOverflow: (cpu, o) => {
+    if ((cpu.eflags & FLAG.OF) === 0) return HELPER.next;
+    return transfer(cpu, () => softwareInterrupt(cpu, VECTOR.OF, o.next));
+  },
+  interruptReturn: (cpu, o) =>
+    transfer(cpu, () => {
+      cpu.rip = o.next;
+      interruptReturn(cpu, o.size);
+    }),
+  callFar: (cpu, o) => transfer(cpu, () => callFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.size, o.next)),
+  jumpFar: (cpu, o) => transfer(cpu, () => jumpFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.next)),
+  callFarIndirect: (cpu, o) =>
+    transfer(cpu, () => {
+      const { offset, selector } = farPointer(o);
+      callFar(cpu, selector, offset, o.size, o.next);
+    }),
+  jumpFarIndirect: (cpu, o) =>
+    transfer(cpu, () => {
+      const { offset, selector } = farPointer(o);
+      jumpFar(cpu, selector, offset, o.next);
+    }),
+  returnFar: (cpu, o) => transfer(cpu, () => returnFar(cpu, o.size, o.specification.row.operands[0] === 'Iw' ? o.imm & 0xffff : 0)),
+  sysenter: (cpu) => {
+    if (!hasFeature(cpu.model, 'SEP')) raise(VECTOR.UD);
+    return transfer(cpu, () => sysenter(cpu));
+  },
+  sysexit: (cpu) => {
+    if (!hasFeature(cpu.model, 'SEP')) raise(VECTOR.UD);
+    return transfer(cpu, () => sysexit(cpu));
+  },
+};

@@ -1,0 +1,310 @@
+// Interrupt and exception delivery, INT n and IRET (SDM 3A chapter 6, SDM 2A INT n, IRET).
+import type { Cpu } from '../cpu.ts';
+import { GuestFault, raise, VECTOR } from './faults.ts';
+import { CS, FIELD, FLAG, RSP, SEGMENT, SS, TR } from '../state/layout.ts';
+import {
+  attributesOf, baseOf, checkStackSegment, type Descriptor, dplOf, dropInnerSegments, installSegment, isCode, isConforming,
+  isNull, isPresent, limitOf, markAccessed, readDescriptor,
+} from './descriptors.ts';
+import { Stack } from './stack.ts';
+import { switchTask } from './tasks.ts';
+
+/** Vectors that push an error code. */
+const WITH_ERROR = new Set<number>([VECTOR.DF, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP, VECTOR.PF, VECTOR.AC]);
+/** Contributory exceptions (SDM 3A table 6-5). */
+const CONTRIBUTORY = new Set<number>([VECTOR.DE, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP]);
+/** EXT bit of error codes: the event was not a software interrupt. */
+const EXTERNAL = 1;
+
+/** `fault`: by the CPU itself; `software`: INT n, INT3, INTO; `external`: by the interrupt controller or NMI. */
+type Origin = 'fault' | 'software' | 'external';
+
+/** Delivers a fault of the instruction at `rip`; faults on the way become double fault and shutdown. */
+export function deliverFault(cpu: Cpu, vector: number, errorCode: number): void {
+  let current = vector, error = errorCode;
+  for (let attempt = 0; attempt < 4; attempt++) {
+    const rip = cpu.rip;
+    const second = attemptDelivery(cpu, current, error);
+    if (second === null) return;
+    cpu.rip = rip;
+    if (current === VECTOR.DF) break;
+    const escalates =
+      (CONTRIBUTORY.has(current) && CONTRIBUTORY.has(second.vector)) ||
+      (current === VECTOR.PF && (second.vector === VECTOR.PF || CONTRIBUTORY.has(second.vector)));
+    current = escalates ? VECTOR.DF : second.vector;
+    error = escalates ? 0 : second.errorCode;
+  }
+  cpu.shutdownDetail = `exception ${vector} at ${cpu.selector(CS).toString(16)}:${cpu.rip.toString(16)}`;
+  cpu.activity = 'shutdown';
+}
+
+function attemptDelivery(cpu: Cpu, vector: number, errorCode: number): { vector: number; errorCode: number } | null {
+  try {
+    // Faults set RF in the pushed EFLAGS (SDM 3B 17.3.1.1); debug traps do not.
+    deliver(cpu, vector, 'fault', WITH_ERROR.has(vector) ? errorCode : null, cpu.rip);
+    return null;
+  } catch (error) {
+    if (!(error instanceof GuestFault)) throw error;
+    return { vector: error.vector, errorCode: error.errorCode };
+  }
+}
+
+/** INT n: `next` is the address behind the instruction. Faults by throwing. */
+export function softwareInterrupt(cpu: Cpu, vector: number, next: number): void {
+  cpu.host.exit('software-interrupt');
+  deliver(cpu, vector, 'software', null, next);
+}
+
+/** A hardware interrupt or NMI, between instructions. */
+export function deliverExternal(cpu: Cpu, vector: number): void {
+  cpu.host.exit('interrupt');
+  try {
+    deliver(cpu, vector, 'external', null, cpu.rip);
+  } catch (error) {
+    if (!(error instanceof GuestFault)) throw error;
+    deliverFault(cpu, error.vector, error.errorCode);
+  }
+}
+
+function deliver(cpu: Cpu, vector: number, origin: Origin, errorCode: number | null, rip: number): void {
+  cpu.activity = 'running';
+  if (!cpu.isProtected) deliverReal(cpu, vector, rip);
+  else deliverProtected(cpu, vector, origin, errorCode, rip);
+}
+
+function deliverReal(cpu: Cpu, vector: number, rip: number): void {
+  const entry = vector * 4;
+  if (entry + 3 > cpu.get32(FIELD.idtrLimit)) raise(VECTOR.GP, vector * 8 + 2);
+  const base = cpu.get32(FIELD.idtrBase);
+  const offset = cpu.readLinear(base + entry, 2), selector = cpu.readLinear(base + entry + 2, 2);
+  const stack = Stack.current(cpu);
+  stack.push(cpu.eflags & 0xffff, 2);
+  stack.push(cpu.selector(CS), 2);
+  stack.push(rip & 0xffff, 2);
+  stack.commit();
+  cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~(FLAG.IF | FLAG.TF | FLAG.AC | FLAG.RF));
+  cpu.setSegment(CS, selector, selector << 4, 0xffff, 0x9b & ~8 | 3);
+  cpu.rip = offset;
+}
+
+function deliverProtected(cpu: Cpu, vector: number, origin: Origin, errorCode: number | null, rip: number): void {
+  const external = origin === 'software' ? 0 : EXTERNAL;
+  const idtError = vector * 8 + 2 + external;
+  if (vector * 8 + 7 > cpu.get32(FIELD.idtrLimit)) raise(VECTOR.GP, idtError);
+  const address = (cpu.get32(FIELD.idtrBase) + vector * 8) >>> 0;
+  const low = cpu.readLinear(address, 4), high = cpu.readLinear(address + 4, 4);
+  const type = (high >>> 8) & 0x1f;
+  const isGate = type === 5 || type === 6 || type === 7 || type === 14 || type === 15;
+  if (!isGate) raise(VECTOR.GP, idtError);
+  if (origin === 'software' && ((high >>> 13) & 3) < cpu.cpl) raise(VECTOR.GP, idtError);
+  if (origin === 'software' && cpu.isVirtual8086 && cpu.iopl < 3 && vector !== VECTOR.BP && vector !== VECTOR.OF) {
+    raise(VECTOR.GP, 0);
+  }
+  if ((high & 0x8000) === 0) raise(VECTOR.NP, idtError);
+  if (type === 5) {
+    cpu.rip = rip;
+    switchTask(cpu, low >>> 16, 'interrupt', errorCode);
+    return;
+  }
+  enterGate(cpu, { low, high, type }, origin, errorCode, rip, external);
+}
+
+interface Gate {
+  readonly low: number;
+  readonly high: number;
+  readonly type: number;
+}
+
+function enterGate(
+  cpu: Cpu, gate: Gate, origin: Origin, errorCode: number | null, rip: number, external: number,
+): void {
+  const selector = gate.low >>> 16;
+  const wide = (gate.type & 8) !== 0;
+  const offset = wide ? ((gate.high & 0xffff0000) | (gate.low & 0xffff)) >>> 0 : gate.low & 0xffff;
+  if (isNull(selector)) raise(VECTOR.GP, external);
+  const code = readGateCode(cpu, selector, external);
+  const cpl = cpu.cpl;
+  const level = isConforming(code) ? cpl : dplOf(code);
+  if (cpu.isVirtual8086 && level !== 0) raise(VECTOR.GP, (selector & 0xfffc) + external);
+  const size = wide ? 4 : 2;
+  let flags = cpu.eflags;
+  if (origin === 'fault') flags |= FLAG.RF;
+  const fromVirtual = cpu.isVirtual8086;
+  const frame = { flags, rip, size, errorCode } as const;
+  if (level < cpl) pushInnerFrame(cpu, level, frame, fromVirtual, external);
+  else {
+    const stack = Stack.current(cpu);
+    pushFrame(cpu, stack, frame);
+    stack.commit();
+  }
+  const cleared = FLAG.TF | FLAG.NT | FLAG.RF | FLAG.VM | ((gate.type & 1) === 0 ? FLAG.IF : 0);
+  cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~cleared);
+  if (fromVirtual) for (const segment of [0, 3, 4, 5]) cpu.setSegment(segment, 0, 0, 0, 0);
+  markAccessed(cpu, code);
+  cpu.setCpl(level);
+  installSegment(cpu, CS, (selector & 0xfffc) | level, code);
+  if (level === cpl) cpu.refreshSlots(SS);
+  cpu.rip = offset;
+}
+
+function readGateCode(cpu: Cpu, selector: number, external: number): Descriptor {
+  const code = readDescriptor(cpu, selector);
+  if (!isCode(code) || dplOf(code) > cpu.cpl) raise(VECTOR.GP, (selector & 0xfffc) + external);
+  if (!isPresent(code)) raise(VECTOR.NP, (selector & 0xfffc) + external);
+  return code;
+}
+
+interface Frame {
+  readonly flags: number;
+  readonly rip: number;
+  readonly size: 2 | 4;
+  readonly errorCode: number | null;
+}
+
+function pushFrame(cpu: Cpu, stack: Stack, frame: Frame): void {
+  stack.push(frame.flags, frame.size);
+  stack.push(cpu.selector(CS), frame.size);
+  stack.push(frame.rip, frame.size);
+  if (frame.errorCode !== null) stack.push(frame.errorCode, frame.size);
+}
+
+/** Stack pointer and selector for an inner level from the TSS (SDM 3A 5.8.5). */
+export function innerStack(cpu: Cpu, level: number): { selector: number; pointer: number } {
+  const base = cpu.segmentBase(TR), limit = cpu.segmentField(TR, SEGMENT.limit);
+  const wide = (cpu.segmentField(TR, SEGMENT.attributes) & 8) !== 0;
+  const at = wide ? 4 + level * 8 : 2 + level * 4;
+  if (at + (wide ? 5 : 3) > limit) raise(VECTOR.TS, cpu.selector(TR) & 0xfffc);
+  const pointer = cpu.readLinear(base + at, wide ? 4 : 2);
+  const selector = cpu.readLinear(base + at + (wide ? 4 : 2), 2);
+  return { selector, pointer };
+}
+
+function pushInnerFrame(cpu: Cpu, level: number, frame: Frame, fromVirtual: boolean, external: number): void {
+  const { selector, pointer } = innerStack(cpu, level);
+  if (isNull(selector)) raise(VECTOR.TS, external);
+  const d = checkStackSegment(cpu, selector, level, VECTOR.TS);
+  const stack = Stack.inner(cpu, baseOf(d), limitOf(d), attributesOf(d), pointer, level === 3, selector);
+  if (fromVirtual) for (const segment of [5, 4, 3, 0]) stack.push(cpu.selector(segment), frame.size);
+  stack.push(cpu.selector(SS), frame.size);
+  stack.push(cpu.reg32(RSP), frame.size);
+  pushFrame(cpu, stack, frame);
+  markAccessed(cpu, d);
+  // The new stack's checks follow the new level and leave virtual-8086 mode.
+  cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~FLAG.VM);
+  installSegment(cpu, SS, selector, d);
+  stack.commit();
+}
+
+const REAL_FLAGS_16 = 0x7fd5;
+const FLAGS_32 = 0x257fd5;
+
+/** EFLAGS after IRET or POPF: which bits the privilege level lets change (SDM 2A IRET, SDM 2B POPF). */
+export function mergeFlags(cpu: Cpu, value: number, size: 2 | 4, cpl: number): number {
+  let mask = size === 2 ? REAL_FLAGS_16 : FLAGS_32;
+  if (cpl > 0) mask &= ~FLAG.IOPL;
+  if (cpl > cpu.iopl) mask &= ~FLAG.IF;
+  return (cpu.eflags & ~mask) | (value & mask) | 2;
+}
+
+/** IRET. The next address is set; faults by throwing. */
+export function interruptReturn(cpu: Cpu, size: 2 | 4): void {
+  cpu.nmiBlocked = false;
+  if (!cpu.isProtected) returnReal(cpu, size);
+  else if (cpu.isVirtual8086) returnVirtual(cpu, size);
+  else if ((cpu.get32(FIELD.eflags) & FLAG.NT) !== 0) {
+    switchTask(cpu, cpu.readLinear(cpu.segmentBase(TR), 2), 'return', null);
+  } else returnProtected(cpu, size);
+}
+
+function returnReal(cpu: Cpu, size: 2 | 4): void {
+  const stack = Stack.current(cpu);
+  const rip = stack.pop(size), selector = stack.pop(size) & 0xffff, flags = stack.pop(size);
+  if (rip > cpu.segmentField(CS, SEGMENT.limit)) raise(VECTOR.GP, 0);
+  stack.commit();
+  cpu.eflags = mergeFlags(cpu, flags, size, 0);
+  const attributes = cpu.segmentField(CS, SEGMENT.attributes);
+  cpu.setSegment(CS, selector, selector << 4, cpu.segmentField(CS, SEGMENT.limit), attributes);
+  cpu.rip = rip;
+}
+
+function returnVirtual(cpu: Cpu, size: 2 | 4): void {
+  if (cpu.iopl < 3) raise(VECTOR.GP, 0);
+  const stack = Stack.current(cpu);
+  const rip = stack.pop(size), selector = stack.pop(size) & 0xffff, flags = stack.pop(size);
+  if (rip > 0xffff) raise(VECTOR.GP, 0);
+  stack.commit();
+  cpu.eflags = mergeFlags(cpu, flags, size, 3);
+  cpu.setSegment(CS, selector, selector << 4, 0xffff, 0xf3);
+  cpu.rip = rip;
+}
+
+function returnProtected(cpu: Cpu, size: 2 | 4): void {
+  const stack = Stack.current(cpu);
+  const rip = stack.pop(size), selector = stack.pop(size) & 0xffff, flags = stack.pop(size);
+  if (size === 4 && (flags & FLAG.VM) !== 0 && cpu.cpl === 0) {
+    returnToVirtual(cpu, stack, rip, selector, flags);
+    return;
+  }
+  const rpl = selector & 3;
+  if (isNull(selector)) raise(VECTOR.GP, 0);
+  const code = readDescriptor(cpu, selector);
+  checkReturnCode(cpu, code, selector);
+  if (rip > limitOf(code)) raise(VECTOR.GP, 0);
+  if (rpl === cpu.cpl) {
+    stack.commit();
+    cpu.eflags = mergeFlags(cpu, flags, size, cpu.cpl);
+    markAccessed(cpu, code);
+    installSegment(cpu, CS, selector, code);
+    cpu.rip = rip;
+    return;
+  }
+  const pointer = stack.pop(size), stackSelector = stack.pop(size) & 0xffff;
+  if (isNull(stackSelector)) raise(VECTOR.GP, 0);
+  const stackDescriptor = checkStackSegment(cpu, stackSelector, rpl, VECTOR.GP);
+  cpu.eflags = mergeFlags(cpu, flags, size, cpu.cpl);
+  returnOuter(cpu, { code, selector, rip, stackDescriptor, stackSelector, pointer });
+}
+
+/** The code segment of a far return or IRET (SDM 2B RET). */
+export function checkReturnCode(cpu: Cpu, code: Descriptor, selector: number): void {
+  const rpl = selector & 3;
+  const bad =
+    !isCode(code) || rpl < cpu.cpl || (isConforming(code) ? dplOf(code) > rpl : dplOf(code) !== rpl);
+  if (bad) raise(VECTOR.GP, selector & 0xfffc);
+  if (!isPresent(code)) raise(VECTOR.NP, selector & 0xfffc);
+}
+
+interface OuterReturn {
+  readonly code: Descriptor;
+  readonly selector: number;
+  readonly rip: number;
+  readonly stackDescriptor: Descriptor;
+  readonly stackSelector: number;
+  readonly pointer: number;
+}
+
+/** Enters an outer level with its own stack. */
+export function returnOuter(cpu: Cpu, r: OuterReturn): void {
+  markAccessed(cpu, r.code);
+  markAccessed(cpu, r.stackDescriptor);
+  cpu.setCpl(r.selector & 3);
+  installSegment(cpu, CS, r.selector, r.code);
+  installSegment(cpu, SS, r.stackSelector, r.stackDescriptor);
+  const mask = cpu.get32(FIELD.stackMask);
+  cpu.setReg32(RSP, ((cpu.reg32(RSP) & ~mask) | (r.pointer & mask)) >>> 0);
+  dropInnerSegments(cpu);
+  cpu.rip = r.rip;
+}
+
+function returnToVirtual(cpu: Cpu, stack: Stack, rip: number, selector: number, flags: number): void {
+  const pointer = stack.pop(4), stackSelector = stack.pop(4) & 0xffff;
+  const es = stack.pop(4), ds = stack.pop(4), fs = stack.pop(4), gs = stack.pop(4);
+  cpu.eflags = (flags & 0x3f7fd5) | 2;
+  cpu.setCpl(3);
+  const selectors = [es, selector, stackSelector, ds, fs, gs];
+  selectors.forEach((value, segment) => {
+    cpu.setSegment(segment, value & 0xffff, (value & 0xffff) << 4, 0xffff, 0xf3);
+  });
+  cpu.setReg32(RSP, pointer);
+  cpu.rip = rip & 0xffff;
+}

@@ -1,0 +1,219 @@
+// Segment registers, descriptor tables and the instructions that look at descriptors.
+import type { Cpu } from '../cpu.ts';
+import { raise, VECTOR } from './faults.ts';
+import { CS, FIELD, FLAG, HELPER, LDTR, SS, TR } from '../state/layout.ts';
+import {
+  attributesOf, baseOf, dplOf, findDescriptor, isCode, isConforming, isNull, isPresent, isSystem, limitOf, loadSegment,
+  readDescriptor, typeOf, type Descriptor,
+} from './descriptors.ts';
+import type { HelperBody } from './helpers.ts';
+import type { Operands } from './operands.ts';
+import { Stack } from './stack.ts';
+
+function requireDescriptors(cpu: Cpu): void {
+  if (!cpu.usesDescriptors) raise(VECTOR.UD);
+}
+function requireKernel(cpu: Cpu): void {
+  if (cpu.cpl !== 0) raise(VECTOR.GP, 0);
+}
+
+/** Loading SS holds interrupts off for one instruction (SDM 2B MOV). */
+function afterLoad(cpu: Cpu, o: Operands, segment: number): number {
+  cpu.host.exit('segment');
+  if (segment !== SS || cpu.get32(FIELD.interruptPending) === 0) return HELPER.next;
+  cpu.interruptShadow = true;
+  cpu.rip = o.next;
+  return HELPER.exit;
+}
+
+const moveToSegment: HelperBody = (cpu, o) => {
+  const segment = o.reg;
+  if (segment === CS || segment > 5) raise(VECTOR.UD);
+  loadSegment(cpu, segment, o.readE(2));
+  return afterLoad(cpu, o, segment);
+};
+
+/** To memory always 16 bits; to a register zero-extended. */
+const moveFromSegment: HelperBody = (cpu, o) => {
+  if (o.reg > 5) raise(VECTOR.UD);
+  o.writeE(cpu.selector(o.reg), o.specification.memory ? 2 : o.size);
+};
+
+const pushSegment =
+  (segment: number): HelperBody =>
+  (cpu, o) => {
+    const stack = Stack.current(cpu);
+    if (o.size === 2) stack.push(cpu.selector(segment), 2);
+    else {
+      // Silicon writes the low half of the doubleword only.
+      stack.skip(-4);
+      const probe = Stack.current(cpu);
+      probe.pointer = stack.pointer + 2;
+      probe.push(cpu.selector(segment), 2);
+    }
+    stack.commit();
+  };
+
+const popSegment =
+  (segment: number): HelperBody =>
+  (cpu, o) => {
+    const stack = Stack.current(cpu);
+    const selector = stack.peek(0, 2);
+    stack.skip(o.size);
+    const before = Stack.current(cpu);
+    stack.commit();
+    try {
+      loadSegment(cpu, segment, selector);
+    } catch (error) {
+      before.commit();
+      throw error;
+    }
+    return afterLoad(cpu, o, segment);
+  };
+
+/** POP to memory: the address is computed with the stack pointer already moved (SDM 2B POP). */
+const popMemory: HelperBody = (cpu, o) => {
+  const stack = Stack.current(cpu), before = Stack.current(cpu);
+  const value = stack.pop(o.size);
+  stack.commit();
+  try {
+    o.writeE(value, o.size);
+  } catch (error) {
+    before.commit();
+    throw error;
+  }
+};
+
+const loadFarPointer =
+  (segment: number): HelperBody =>
+  (cpu, o) => {
+    const offset = o.readM(0, o.size), selector = o.readM(o.size, 2);
+    loadSegment(cpu, segment, selector);
+    o.setRegister(o.a, offset, o.size);
+    return afterLoad(cpu, o, segment);
+  };
+
+function storeTable(cpu: Cpu, o: Operands, base: number, limit: number): void {
+  cpu.host.exit('descriptor-table');
+  o.writeM(0, cpu.get32(limit) & 0xffff, 2);
+  o.writeM(2, cpu.get32(base), 4);
+}
+
+function loadTable(cpu: Cpu, o: Operands, base: number, limit: number): void {
+  requireKernel(cpu);
+  cpu.host.exit('descriptor-table');
+  const newLimit = o.readM(0, 2), newBase = o.readM(2, 4);
+  cpu.set32(limit, newLimit);
+  cpu.setWide(base, o.size === 2 ? newBase & 0xffffff : newBase);
+}
+
+const loadLdtr: HelperBody = (cpu, o) => {
+  requireDescriptors(cpu);
+  requireKernel(cpu);
+  cpu.host.exit('descriptor-table');
+  const selector = o.readE(2);
+  if (isNull(selector)) {
+    cpu.setSegment(LDTR, selector, 0, 0, 0);
+    return;
+  }
+  const d = tableDescriptor(cpu, selector);
+  if (!isSystem(d) || typeOf(d) !== 2) raise(VECTOR.GP, selector & 0xfffc);
+  if (!isPresent(d)) raise(VECTOR.NP, selector & 0xfffc);
+  cpu.setSegment(LDTR, selector, baseOf(d), limitOf(d), attributesOf(d));
+};
+
+/** LDTR and TR name the GDT only. */
+function tableDescriptor(cpu: Cpu, selector: number): Descriptor {
+  if ((selector & 4) !== 0) raise(VECTOR.GP, selector & 0xfffc);
+  return readDescriptor(cpu, selector);
+}
+
+const loadTr: HelperBody = (cpu, o) => {
+  requireDescriptors(cpu);
+  requireKernel(cpu);
+  cpu.host.exit('descriptor-table');
+  const selector = o.readE(2);
+  if (isNull(selector)) raise(VECTOR.GP, 0);
+  const d = tableDescriptor(cpu, selector);
+  if (!isSystem(d) || (typeOf(d) !== 1 && typeOf(d) !== 9)) raise(VECTOR.GP, selector & 0xfffc);
+  if (!isPresent(d)) raise(VECTOR.NP, selector & 0xfffc);
+  cpu.writeLinear(d.address + 5, ((d.high >>> 8) & 0xff) | 2, 1);
+  cpu.setSegment(TR, selector, baseOf(d), limitOf(d), attributesOf(d) | 2);
+};
+
+function setZero(cpu: Cpu, value: boolean): void {
+  cpu.setArithmeticFlags(value ? cpu.eflags | FLAG.ZF : cpu.eflags & ~FLAG.ZF);
+}
+
+/** The descriptor if CPL and RPL may see it (LAR, LSL, VERR, VERW). */
+function visibleDescriptor(cpu: Cpu, selector: number): Descriptor | null {
+  if (isNull(selector)) return null;
+  const d = findDescriptor(cpu, selector);
+  if (d === null) return null;
+  const conforming = isCode(d) && isConforming(d);
+  return conforming || (dplOf(d) >= cpu.cpl && dplOf(d) >= (selector & 3)) ? d : null;
+}
+
+const verify =
+  (write: boolean): HelperBody =>
+  (cpu, o) => {
+    requireDescriptors(cpu);
+    const d = visibleDescriptor(cpu, o.readE(2));
+    if (d === null || isSystem(d)) setZero(cpu, false);
+    else if (write) setZero(cpu, !isCode(d) && (typeOf(d) & 2) !== 0);
+    else setZero(cpu, !isCode(d) || (typeOf(d) & 2) !== 0);
+  };
+
+/** System types that LAR and LSL accept (SDM 2A LAR, LSL). */
+const LAR_TYPES = new Set([1, 2, 3, 4, 5, 9, 11, 12]);
+const LSL_TYPES = new Set([1, 2, 3, 9, 11]);
+
+const describe =
+  (types: ReadonlySet<number>, value: (d: Descriptor) => number): HelperBody =>
+  (cpu, o) => {
+    requireDescriptors(cpu);
+    const d = visibleDescriptor(cpu, o.readE(2));
+    const known = d !== null && (!isSystem(d) || types.has(typeOf(d)));
+    if (known) o.setRegister(o.a, value(d), o.size);
+    setZero(cpu, known);
+  };
+
+const adjustRpl: HelperBody = (cpu, o) => {
+  requireDescriptors(cpu);
+  const target = o.readE(2), source = o.register(o.a, 2);
+  const raises = (target & 3) < (source & 3);
+  o.writeE(raises ? (target & 0xfffc) | (source & 3) : target, 2);
+  setZero(cpu, raises);
+};
+
+const storeSelector =
+  (segment: number): HelperBody =>
+  (cpu, o) => {
+    requireDescriptors(cpu);
+    o.writeE(cpu.selector(segment), o.specification.memory ? 2 : o.size);
+  };
+
+const perSegment = (name: string, make: (segment: number) => HelperBody): Record<string, HelperBody> =>
+  Object.fromEntries([0, 1, 2, 3, 4, 5].map((segment) => [`${name}${segment}`, make(segment)]));
+
+export const segmentHelpers: Readonly<Record<string, HelperBody>> = {
+  moveToSegment,
+  moveFromSegment,
+  popMemory,
+  ...perSegment('pushSegment', pushSegment),
+  ...perSegment('popSegment', popSegment),
+  ...perSegment('loadFarPointer', loadFarPointer),
+  storeGdtr: (cpu, o) => storeTable(cpu, o, FIELD.gdtrBase, FIELD.gdtrLimit),
+  storeIdtr: (cpu, o) => storeTable(cpu, o, FIELD.idtrBase, FIELD.idtrLimit),
+  loadGdtr: (cpu, o) => loadTable(cpu, o, FIELD.gdtrBase, FIELD.gdtrLimit),
+  loadIdtr: (cpu, o) => loadTable(cpu, o, FIELD.idtrBase, FIELD.idtrLimit),
+  loadLdtr,
+  loadTr,
+  storeLdtr: storeSelector(LDTR),
+  storeTr: storeSelector(TR),
+  verifyRead: verify(false),
+  verifyWrite: verify(true),
+  loadAccessRights: describe(LAR_TYPES, (d) => d.high & 0x00f0ff00),
+  loadSegmentLimit: describe(LSL_TYPES, limitOf),
+  adjustRpl,
+};
