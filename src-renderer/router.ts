@@ -1,4 +1,5 @@
 import { createRouter, createWebHashHistory } from 'vue-router';
+import { MACHINE_TABS } from './machineTabs.ts';
 import ConsoleTab from './views/ConsoleTab.vue';
 import HomeView from './views/HomeView.vue';
 import LogTab from './views/LogTab.vue';
@@ -7,15 +8,6 @@ import NewMachineView from './views/NewMachineView.vue';
 import OverviewTab from './views/OverviewTab.vue';
 import SerialTab from './views/SerialTab.vue';
 import SettingsTab from './views/SettingsTab.vue';
-
-export const MACHINE_TABS = [
-  { name: 'overview', label: 'Overview' },
-  { name: 'console', label: 'Console' },
-  { name: 'serial', label: 'Serial' },
-  { name: 'log', label: 'Log' },
-  { name: 'settings', label: 'Settings' },
-] as const;
-export type MachineTab = (typeof MACHINE_TABS)[number]['name'];
 
 const views = { overview: OverviewTab, console: ConsoleTab, serial: SerialTab, log: LogTab, settings: SettingsTab };
 

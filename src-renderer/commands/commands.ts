@@ -5,7 +5,7 @@ import { useRoute, useRouter } from 'vue-router';
 import type { MachineSummary } from '../../core/api/machines.ts';
 import { useClient } from '../client/client.ts';
 import { chord } from '../console/scanCodes.ts';
-import { MACHINE_TABS } from '../router.ts';
+import { MACHINE_TABS } from '../machineTabs.ts';
 import { useIntake } from '../stores/intake.ts';
 import { isOn, useMachines } from '../stores/machines.ts';
 import { usePreferences } from '../stores/preferences.ts';
