@@ -27,6 +27,9 @@ export interface CpuHost {
   acknowledgeInterrupt(): number;
   /** One exit of a class happened (counted by the hypervisor). */
   exit(kind: ExitKind): void;
+  /** Work for an exit begins and ends, for the accounting of time. */
+  exitBegins(): void;
+  exitEnds(): void;
   guestError(what: string, detail: Readonly<Record<string, number | string>>): void;
 }
 
@@ -415,12 +418,24 @@ export class Cpu {
     if (level && this.#inRun && (this.get32(FIELD.eflags) & FLAG.IF) !== 0) this.endSlice();
   }
 
+  /** The A20 gate: closed, physical addresses wrap at 1 MiB as on an 8086. */
+  setA20(enabled: boolean): void {
+    const mask = enabled ? 0xffffffff : 0xffefffff;
+    if (this.get32(FIELD.a20Mask) === mask) return;
+    this.set32(FIELD.a20Mask, mask);
+    this.flushTlb(false);
+    this.endSlice();
+  }
+
   get canTakeInterrupt(): boolean {
     return this.get32(FIELD.interruptPending) !== 0 && (this.get32(FIELD.eflags) & FLAG.IF) !== 0 && !this.interruptShadow;
   }
 
-  /** Runs about `budget` instructions (never fewer than one), faults included, until the budget is used or a helper asks. */
-  run(budget: number): void {
+  /**
+   * Runs about `budget` instructions (never fewer than one), until the budget is used, a fault was delivered, or a helper
+   * asks. Returns an EXIT.
+   */
+  run(budget: number): number {
     if (this.code.isFull) this.code.flush();
     this.#sliceEnd += budget;
     this.set32(FIELD.budget, budget);
@@ -433,6 +448,7 @@ export class Cpu {
     }
     this.#afterInstruction();
     this.#settle();
+    return exit;
   }
 
   #enter(record: number): number {
@@ -474,13 +490,14 @@ export class Cpu {
 
   /** The RESET# pin, INIT alike (SDM 3A table 9-1). */
   reset(): void {
+    const a20Mask = this.get32(FIELD.a20Mask) || 0xffffffff;
     this.u8.fill(0, this.base, this.base + STATE_BYTES);
     this.flushTlb(false);
     this.activity = 'running';
     this.interruptShadow = this.nmiPending = this.nmiBlocked = false;
     this.msrs.clear();
     this.set32(FIELD.cr0, 0x60000010);
-    this.set32(FIELD.a20Mask, 0xffffffff);
+    this.set32(FIELD.a20Mask, a20Mask);
     this.setWide(FIELD.linearMask, 0xffffffff);
     this.setWide(FIELD.ipMasks, 0xffff);
     this.setWide(FIELD.ipMasks + 8, 0xffffffff);
@@ -507,8 +524,16 @@ export class Cpu {
       memory: this.memory,
       checkSegment: (slot: number, offset: number, size: number, write: number) =>
         this.#checkSegment(slot, offset, size, write),
-      mmioRead: (target: number, size: number) => this.#mmioRead(target, size),
-      mmioWrite: (source: number, size: number) => this.#mmioWrite(source, size),
+      mmioRead: (target: number, size: number) => {
+        this.host.exitBegins();
+        this.#mmioRead(target, size);
+        this.host.exitEnds();
+      },
+      mmioWrite: (source: number, size: number) => {
+        this.host.exitBegins();
+        this.#mmioWrite(source, size);
+        this.host.exitEnds();
+      },
       codeWritten: (frame: number) => this.code.invalidate(frame),
       checkBreakpoints: (low: number, _high: number, size: number, write: number) =>
         checkDataBreakpoints(this, low >>> 0, size, write !== 0),
@@ -519,6 +544,7 @@ export class Cpu {
 
   #helper(record: number): number {
     const handler = this.u16[record >>> 1];
+    this.host.exitBegins();
     try {
       if (handler === PSEUDO.crossing) {
         return this.code.prepareStep(this.rip, PSEUDO.relookup) ? HELPER.step : HELPER.fault;
@@ -529,6 +555,8 @@ export class Cpu {
       this.set32(FIELD.faultVector, error.vector);
       this.set32(FIELD.faultError, error.errorCode);
       return HELPER.fault;
+    } finally {
+      this.host.exitEnds();
     }
   }
 }

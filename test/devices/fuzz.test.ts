@@ -9,6 +9,11 @@ const RANGES: readonly (readonly [number, number])[] = [
   [0x00, 0x100], [0x170, 8], [0x1f0, 8], [0x2f8, 8], [0x376, 1], [0x3b0, 0x30], [0x3f0, 16], [0x4d0, 2], [0xcf8, 8], [0xc000, 64], [0x600, 64],
 ];
 
+/** `expect` is too slow for each of many accesses. */
+function inRange(value: number, size: 1 | 2 | 4): void {
+  if (!(Number.isInteger(value) && value >= 0 && value < 2 ** (8 * size))) expect.fail(`${value} does not fit ${size} bytes`);
+}
+
 describe('nonsense from the guest', () => {
   for (const seed of [1, 2, 3, 4]) {
     it(`never throws, always answers in range, and saves and restores (seed ${seed})`, () => {
@@ -27,11 +32,11 @@ describe('nonsense from the guest', () => {
         const value = random() & 1 ? random() : random() & 0xff;
         const choice = random() % 16;
         if (choice < 8) board.ioWrite(port, size === 4 ? value : value & (size === 2 ? 0xffff : 0xff), size);
-        else if (choice < 12) expect(board.ioRead(port, size)).toBeLessThan(2 ** (8 * size));
+        else if (choice < 12) inRange(board.ioRead(port, size), size);
         else if (choice < 13) board.mmioWrite(0xa0000 + (random() & 0x1ffff), value, size);
-        else if (choice < 14) expect(board.mmioRead(0xa0000 + (random() & 0x1ffff), size)).toBeGreaterThanOrEqual(0);
+        else if (choice < 14) inRange(board.mmioRead(0xa0000 + (random() & 0x1ffff), size), size);
         else if (choice < 15) host.clock.advance(random() % 100_000);
-        else if (board.interruptPending) expect(board.acknowledgeInterrupt()).toBeLessThan(256);
+        else if (board.interruptPending) inRange(board.acknowledgeInterrupt(), 1);
         if (step % 97 === 0) disk.release(false);
         if (step % 1009 === 0) {
           board.keyboard.input([0x1e, 0x9e]);

@@ -168,7 +168,7 @@ export abstract class IdeDrive {
 
   writeRegister(register: number, value: number): void {
     const r = this.r;
-    if (r.status & (STATUS.BSY | STATUS.DRQ) && register !== REG.DEVICE) return; // ATA/ATAPI-6 6.3: ignored while busy
+    if (r.status & STATUS.BSY && register !== REG.DEVICE) return; // ATA/ATAPI-6 6.3: ignored while busy
     switch (register) {
       case REG.ERROR_FEATURES:
         r.features = value;
