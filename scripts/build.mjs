@@ -29,12 +29,36 @@ export function rendererIsStale() {
 
 export async function buildElectron() {
   const { build } = await import('esbuild');
-  const common = { bundle: true, platform: 'node', target: 'node24', external: ['electron'], absWorkingDir: root, logLevel: 'warning' };
+  const common = {
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    external: ['electron'],
+    absWorkingDir: root,
+    logLevel: 'warning',
+  };
   // A bundle has no `require` of its own; packages written for CommonJS call it for Node's modules.
   const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
-  await build({ ...common, entryPoints: ['src-main/electron/main.ts'], outfile: 'dist/main/main.mjs', format: 'esm', banner });
-  await build({ ...common, entryPoints: ['src-main/vm-host/main.ts'], outfile: 'dist/main/vmProcess.mjs', format: 'esm', banner });
-  await build({ ...common, entryPoints: ['src-main/electron/preload.ts'], outfile: 'dist/main/preload.cjs', format: 'cjs' });
+  await build({
+    ...common,
+    entryPoints: ['src-main/electron/main.ts'],
+    outfile: 'dist/main/main.mjs',
+    format: 'esm',
+    banner,
+  });
+  await build({
+    ...common,
+    entryPoints: ['src-main/vm-host/main.ts'],
+    outfile: 'dist/main/vmProcess.mjs',
+    format: 'esm',
+    banner,
+  });
+  await build({
+    ...common,
+    entryPoints: ['src-main/electron/preload.ts'],
+    outfile: 'dist/main/preload.cjs',
+    format: 'cjs',
+  });
 }
 
 if (process.argv[1] !== undefined && path.resolve(process.argv[1]) === path.join(root, 'scripts/build.mjs')) {

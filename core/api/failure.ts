@@ -33,7 +33,11 @@ export class Failure extends Error {
   override readonly name = 'Failure';
   readonly record: FailureRecord;
 
-  constructor(code: FailureCode, message: string, rest: Partial<Record<'reason' | 'action' | 'details', string | undefined>> = {}) {
+  constructor(
+    code: FailureCode,
+    message: string,
+    rest: Partial<Record<'reason' | 'action' | 'details', string | undefined>> = {},
+  ) {
     super(message);
     this.record = { code, message, reason: rest.reason ?? '', action: rest.action ?? '', details: rest.details ?? '' };
   }

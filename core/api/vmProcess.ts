@@ -43,7 +43,12 @@ export const stopReasonSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('triple-fault'), detail: z.string() }),
 ]);
 
-export const vmRequestSchema = z.object({ kind: z.literal('request'), id: z.number(), method: z.string(), request: z.unknown() });
+export const vmRequestSchema = z.object({
+  kind: z.literal('request'),
+  id: z.number(),
+  method: z.string(),
+  request: z.unknown(),
+});
 
 export const vmMessageSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready') }),
@@ -55,7 +60,12 @@ export const vmMessageSchema = z.discriminatedUnion('kind', [
     reason: stopReasonSchema.nullable(),
   }),
   z.object({ kind: z.literal('serial'), port: z.number(), bytes: bytesSchema }),
-  z.object({ kind: z.literal('log'), level: z.enum(['error', 'warning', 'info', 'debug']), tag: z.string(), message: z.string() }),
+  z.object({
+    kind: z.literal('log'),
+    level: z.enum(['error', 'warning', 'info', 'debug']),
+    tag: z.string(),
+    message: z.string(),
+  }),
   z.object({ kind: z.literal('statistics'), statistics: statisticsSchema }),
 ]);
 

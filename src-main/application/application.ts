@@ -90,7 +90,8 @@ export class Application {
       changed: () => this.#changed(id),
       statistics: (statistics) => this.#statistics(id, statistics),
       logged: (entry) => this.#emit('machines.logged', { id, entry }),
-      serial: (port, bytes, end) => this.#emit('serial.output', { id, port, bytes: bytes as Uint8Array<ArrayBuffer>, end }),
+      serial: (port, bytes, end) =>
+        this.#emit('serial.output', { id, port, bytes: bytes as Uint8Array<ArrayBuffer>, end }),
       picture: (png) => this.library.writePicture(id, png),
     });
     this.#runtimes.set(id, runtime);
@@ -136,12 +137,13 @@ export class Application {
         return { ...detection, proposal: { ...detection.proposal, name } };
       },
       'media.browse': async ({ folder }) => {
-        const view = await viewFolder(folder ?? this.#settings.lastFolder ?? os.homedir(), this.library.mediaFolder).catch(
-          (error: unknown) => {
-            if (folder !== null) throw error;
-            return viewFolder(os.homedir(), this.library.mediaFolder);
-          },
-        );
+        const view = await viewFolder(
+          folder ?? this.#settings.lastFolder ?? os.homedir(),
+          this.library.mediaFolder,
+        ).catch((error: unknown) => {
+          if (folder !== null) throw error;
+          return viewFolder(os.homedir(), this.library.mediaFolder);
+        });
         if (view.folder !== this.#settings.lastFolder) await this.#saveSettings({ lastFolder: view.folder });
         return view;
       },
@@ -257,7 +259,8 @@ export class Application {
       createdAt: Date.now(),
       configuration: { ...request.configuration, disks },
     });
-    if (!parsed.success) throw new Failure('bad-request', 'The machine was refused.', { reason: validationMessage(parsed.error) });
+    if (!parsed.success)
+      throw new Failure('bad-request', 'The machine was refused.', { reason: validationMessage(parsed.error) });
     await this.library.add(parsed.data, async () => {
       if (request.newDiskBytes !== null) createSparse(newDisk, request.newDiskBytes);
     });

@@ -13,7 +13,9 @@ export function attachmentsOf({ configuration }: MachineRecord): Attachment[] {
     ...(kernel === null ? [] : [attachment('kernel', kernel.path, true)]),
     ...(kernel?.initrd == null ? [] : [attachment('initrd', kernel.initrd, true)]),
     ...(kernel?.modules ?? []).map((module, index) => attachment('module', module, true, index)),
-    ...[firmware.bios, firmware.vgaBios].filter((rom) => rom !== null).map((rom, index) => attachment('firmware', rom, true, index)),
+    ...[firmware.bios, firmware.vgaBios]
+      .filter((rom) => rom !== null)
+      .map((rom, index) => attachment('firmware', rom, true, index)),
   ];
 }
 

@@ -79,7 +79,12 @@ const linux: Probe = (image, head) => {
   // xloadflags bit 0 (protocol 2.12): the kernel has a 64-bit entry point.
   const sixtyFourBit = u16(head, 0x206) >= 0x020c && (u16(head, 0x236) & 1) !== 0;
   const protocol = `${head[0x207]}.${String(head[0x206]).padStart(2, '0')}`;
-  return { kind: 'linux', version, sixtyFourBit, evidence: `Linux boot protocol ${protocol}, version ${version || 'unnamed'}` };
+  return {
+    kind: 'linux',
+    version,
+    sixtyFourBit,
+    evidence: `Linux boot protocol ${protocol}, version ${version || 'unnamed'}`,
+  };
 };
 
 /** Multiboot 0.6.96, 3.1: a header in the first 8192 bytes, aligned to 4, whose three fields add up to 0. */
@@ -141,7 +146,9 @@ const disk: Probe = (image, head) => {
     return { kind: 'disk', evidence: 'GPT partition table' };
   }
   if (!partitioned) return { kind: 'disk', evidence: 'boot sector without a partition table' };
-  const end = Math.max(...partitions.map((partition) => (partition.type === 0xee ? 0 : partition.first + partition.sectors)));
+  const end = Math.max(
+    ...partitions.map((partition) => (partition.type === 0xee ? 0 : partition.first + partition.sectors)),
+  );
   if (end * 512 > image.sizeBytes) return truncatedDisk(image, end * 512);
   return { kind: 'disk', evidence: `MBR with ${partitions.length} partition${partitions.length === 1 ? '' : 's'}` };
 };

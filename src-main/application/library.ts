@@ -102,7 +102,12 @@ export class Library {
   /** A free id that resembles `name`. */
   async freeId(name: string): Promise<string> {
     const ascii = name.normalize('NFKD').toLowerCase();
-    const stem = ascii.replace(/[^a-z0-9]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 48).replace(/-+$/, '') || 'machine';
+    const stem =
+      ascii
+        .replace(/[^a-z0-9]+/g, '-')
+        .replace(/^-+|-+$/g, '')
+        .slice(0, 48)
+        .replace(/-+$/, '') || 'machine';
     const taken = new Set(await fs.readdir(this.#machinesFolder));
     for (let number = 1; ; number++) {
       const id = number === 1 ? stem : `${stem}-${number}`;

@@ -63,7 +63,8 @@ export class MachineRuntime {
 
   /** The live process. Throws if the machine is off. */
   connection(): VmConnection {
-    if (this.#connection === null) throw new Failure('wrong-state', 'The machine is off.', { action: 'Start it first.' });
+    if (this.#connection === null)
+      throw new Failure('wrong-state', 'The machine is off.', { action: 'Start it first.' });
     return this.#connection;
   }
 
@@ -182,7 +183,8 @@ export class MachineRuntime {
   #stateReported(state: Extract<VmMessage, { kind: 'state' }>['state'], reason: StopReasonRecord | null): void {
     if (this.#ending) return;
     if (state === 'running') {
-      if (this.#state !== 'running') this.log.write('info', MACHINE_TAG, this.#state === 'paused' ? 'Continued' : 'Started');
+      if (this.#state !== 'running')
+        this.log.write('info', MACHINE_TAG, this.#state === 'paused' ? 'Continued' : 'Started');
       this.#enter('running', null);
     } else if (state === 'paused') {
       this.log.write('info', MACHINE_TAG, 'Paused');

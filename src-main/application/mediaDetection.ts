@@ -125,7 +125,9 @@ function linuxDetection(kernel: Inspected, files: readonly Inspected[]): Detecti
     ],
     warnings: [
       ...(found.sixtyFourBit ? [SIXTY_FOUR_BIT] : []),
-      ...(initrd === undefined ? ['Without an initial RAM disk most kernels end in a panic: they find no root file system.'] : []),
+      ...(initrd === undefined
+        ? ['Without an initial RAM disk most kernels end in a panic: they find no root file system.']
+        : []),
     ],
     proposal: createRequestSchema.parse({
       name: found.version === '' ? stem(kernel.name) : `Linux ${found.version}`.slice(0, 80),
@@ -183,9 +185,12 @@ const SIXTY_FOUR_BIT =
 
 function warningsOf({ found, name }: Inspected): string[] {
   const warnings: string[] = [];
-  if (found.kind === 'iso' && found.boot === 'none') warnings.push(`${name} has no boot record: it cannot start by itself.`);
-  if (found.kind === 'iso' && found.boot === 'uefi-only') warnings.push(`${name} starts only with UEFI firmware; this machine has a BIOS.`);
-  if (found.kind === 'iso' && /amd64|x86[-_]64|\bx64\b/i.test(`${found.volumeId} ${name}`)) warnings.push(SIXTY_FOUR_BIT);
+  if (found.kind === 'iso' && found.boot === 'none')
+    warnings.push(`${name} has no boot record: it cannot start by itself.`);
+  if (found.kind === 'iso' && found.boot === 'uefi-only')
+    warnings.push(`${name} starts only with UEFI firmware; this machine has a BIOS.`);
+  if (found.kind === 'iso' && /amd64|x86[-_]64|\bx64\b/i.test(`${found.volumeId} ${name}`))
+    warnings.push(SIXTY_FOUR_BIT);
   return warnings;
 }
 
@@ -228,7 +233,8 @@ function evidenceOf({ found, name }: Inspected): string {
   return found.kind === 'compressed' ? `${name}, ${found.format}` : name;
 }
 
-const MEANINGLESS_LABELS = /^(cdrom|cd_rom|iso|isoimage|image|untitled|new|grub|disc|disk|data|no[ _]?name|x*orriso)?$/i;
+const MEANINGLESS_LABELS =
+  /^(cdrom|cd_rom|iso|isoimage|image|untitled|new|grub|disc|disk|data|no[ _]?name|x*orriso)?$/i;
 
 function readableLabel(label: string): string | null {
   const text = label.replace(/_/g, ' ').trim();
@@ -236,7 +242,12 @@ function readableLabel(label: string): string | null {
 }
 
 function stem(name: string): string {
-  return name.replace(/\.(iso|img|ima|bin|raw|dd|elf|flp|vfd|gz)$/i, '').slice(0, 80).trim() || name.slice(0, 80);
+  return (
+    name
+      .replace(/\.(iso|img|ima|bin|raw|dd|elf|flp|vfd|gz)$/i, '')
+      .slice(0, 80)
+      .trim() || name.slice(0, 80)
+  );
 }
 
 /** Never more than a quarter of this computer's memory, at least 16 MiB. */
@@ -250,7 +261,12 @@ export function checkAttachment(file: string, place: 'disk' | 'cdrom' | 'floppy'
   const inspected = inspect(file);
   const { kind } = inspected.found;
   if (kind === 'container' || kind === 'compressed' || kind === 'truncated') throw refuse(inspected);
-  const expected = { disk: 'a raw disk image', cdrom: 'a CD image', floppy: 'a floppy image', kernel: 'a Linux or Multiboot 1 kernel' }[place];
+  const expected = {
+    disk: 'a raw disk image',
+    cdrom: 'a CD image',
+    floppy: 'a floppy image',
+    kernel: 'a Linux or Multiboot 1 kernel',
+  }[place];
   const found = inspected.found.kind === 'unknown' ? inspected.found.found : `a ${kind} image`;
   const wrong = (): Failure =>
     new Failure('bad-input', `${file}: this is not ${expected}`, { reason: `Expected ${expected}. Found ${found}.` });

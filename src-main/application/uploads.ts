@@ -83,6 +83,9 @@ export class Uploads {
 export function safeName(fileName: string): string {
   const last = fileName.split(/[\\/]/).pop() ?? '';
   // eslint-disable-next-line no-control-regex
-  const clean = last.replace(/[\x00-\x1f<>:"|?*]/g, '_').replace(/^\.+/, '').slice(-200);
+  const clean = last
+    .replace(/[\x00-\x1f<>:"|?*]/g, '_')
+    .replace(/^\.+/, '')
+    .slice(-200);
   return clean === '' || clean.endsWith(PARTIAL) ? `upload-${clean || 'file'}.bin` : clean;
 }

@@ -6,7 +6,13 @@ import { createRequestSchema } from '../../core/api/machines.ts';
 import { Application } from '../application/application.ts';
 import { Library } from '../application/library.ts';
 import { detectMedia } from '../application/mediaDetection.ts';
-import { defaultLibraryFolder, productVersion, rendererFolder, tourImage, vmProcessEntry } from '../application/productPaths.ts';
+import {
+  defaultLibraryFolder,
+  productVersion,
+  rendererFolder,
+  tourImage,
+  vmProcessEntry,
+} from '../application/productPaths.ts';
 import { startServer } from '../server/server.ts';
 import { nodeSpawner } from '../vm-host/spawn.ts';
 import type { MachineFactory } from '../vm-host/vmProcess.ts';
@@ -30,7 +36,12 @@ export async function runCli(args: readonly string[], environment: CliEnvironmen
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT.badArguments;
     const { message, reason, code } = toFailureRecord(error);
-    environment.errors.write(`trapeze: ${[message, reason].filter(Boolean).join('. ').replace(/\s*\n\s*/g, ' ')}\n`);
+    environment.errors.write(
+      `trapeze: ${[message, reason]
+        .filter(Boolean)
+        .join('. ')
+        .replace(/\s*\n\s*/g, ' ')}\n`,
+    );
     if (code === 'internal') environment.errors.write(`${toFailureRecord(error).details}\n`);
     return code === 'internal' ? 1 : EXIT.badArguments;
   }
@@ -58,7 +69,9 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
   program
     .command('run')
     .summary('run a machine in this process')
-    .description('Runs a machine in this process. Images are told to be CDs, disks, floppies or kernels by their content.')
+    .description(
+      'Runs a machine in this process. Images are told to be CDs, disks, floppies or kernels by their content.',
+    )
     .argument('[image...]', 'CD, disk or floppy images, a kernel and its initial RAM disk')
     .option('--memory <size>', 'guest memory, for example 256M or 1G')
     .option('--cpu <model>', 'processor: 486, pentium or pentium3')
@@ -91,12 +104,15 @@ function addServe(program: Command, environment: CliEnvironment): void {
   program
     .command('serve')
     .summary('serve the manager to a browser on this computer')
-    .description('Serves the manager over HTTP. Loopback only unless --host says otherwise; the printed address carries the token.')
+    .description(
+      'Serves the manager over HTTP. Loopback only unless --host says otherwise; the printed address carries the token.',
+    )
     .option('--port <number>', 'port; 0 takes a free one', '0')
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--library <folder>', 'where machines are kept', defaultLibraryFolder())
     .action(async ({ port, host, library }: { port: string; host: string; library: string }) => {
-      if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) throw new Failure('bad-request', `--port ${port}: expected a number up to 65535`);
+      if (!/^\d{1,5}$/.test(port) || Number(port) > 65535)
+        throw new Failure('bad-request', `--port ${port}: expected a number up to 65535`);
       const application = new Application({
         libraryFolder: library,
         spawner: nodeSpawner(vmProcessEntry),
@@ -116,16 +132,17 @@ function addServe(program: Command, environment: CliEnvironment): void {
 }
 
 function addLibraryCommands(program: Command, environment: CliEnvironment, finish: (status: number) => void): void {
-  const withLibrary = (command: Command): Command => command.option('--library <folder>', 'where machines are kept', defaultLibraryFolder());
-  withLibrary(program.command('list').summary('list the machines').description('Lists the machines of the library.')).action(
-    async ({ library }: { library: string }) => {
-      const opened = await openLibrary(library);
-      for (const { name, configuration, system } of opened.records) {
-        environment.output.write(`${name}\t${configuration.memoryMiB} MiB\t${system}\n`);
-      }
-      for (const { file, message } of opened.problems) environment.errors.write(`trapeze: ${file}: ${message}\n`);
-    },
-  );
+  const withLibrary = (command: Command): Command =>
+    command.option('--library <folder>', 'where machines are kept', defaultLibraryFolder());
+  withLibrary(
+    program.command('list').summary('list the machines').description('Lists the machines of the library.'),
+  ).action(async ({ library }: { library: string }) => {
+    const opened = await openLibrary(library);
+    for (const { name, configuration, system } of opened.records) {
+      environment.output.write(`${name}\t${configuration.memoryMiB} MiB\t${system}\n`);
+    }
+    for (const { file, message } of opened.problems) environment.errors.write(`trapeze: ${file}: ${message}\n`);
+  });
   withLibrary(
     program
       .command('create')
@@ -148,7 +165,9 @@ function addLibraryCommands(program: Command, environment: CliEnvironment, finis
     const record = opened.records.find((candidate) => candidate.id === name || candidate.name === name);
     if (record === undefined) throw new Failure('not-found', `There is no machine "${name}" in ${opened.folder}`);
     const base = parseRunOptions([], { bios: '/', ...(timeout === undefined ? {} : { timeout }) });
-    finish(await runMachine({ ...base, configuration: record.configuration }, await environment.loadEngine(), environment));
+    finish(
+      await runMachine({ ...base, configuration: record.configuration }, await environment.loadEngine(), environment),
+    );
   });
 }
 
@@ -159,7 +178,11 @@ interface CreateOptions {
   readonly diskSize?: string;
 }
 
-async function createFromImages(images: readonly string[], options: CreateOptions, environment: CliEnvironment): Promise<void> {
+async function createFromImages(
+  images: readonly string[],
+  options: CreateOptions,
+  environment: CliEnvironment,
+): Promise<void> {
   const { proposal } = detectMedia(images);
   const application = new Application({
     libraryFolder: options.library,
@@ -169,14 +192,19 @@ async function createFromImages(images: readonly string[], options: CreateOption
     tourImage: null,
   });
   await application.open();
-  const newDiskBytes = options.diskSize === undefined ? proposal.newDiskBytes : parseMemory(options.diskSize) * 1024 * 1024;
+  const newDiskBytes =
+    options.diskSize === undefined ? proposal.newDiskBytes : parseMemory(options.diskSize) * 1024 * 1024;
   const request = createRequestSchema.safeParse({
     ...proposal,
     name: options.name ?? application.library.freeName(proposal.name),
     newDiskBytes: newDiskBytes === 0 ? null : newDiskBytes,
-    configuration: { ...proposal.configuration, memoryMiB: options.memory === undefined ? proposal.configuration.memoryMiB : parseMemory(options.memory) },
+    configuration: {
+      ...proposal.configuration,
+      memoryMiB: options.memory === undefined ? proposal.configuration.memoryMiB : parseMemory(options.memory),
+    },
   });
-  if (!request.success) throw new Failure('bad-request', `the machine is not possible: ${request.error.issues[0]?.message ?? ''}`);
+  if (!request.success)
+    throw new Failure('bad-request', `the machine is not possible: ${request.error.issues[0]?.message ?? ''}`);
   const machine = await application.handlers['machines.create'](request.data);
   environment.output.write(`${machine.name}\t${path.join(application.library.folder, 'machines', machine.id)}\n`);
 }

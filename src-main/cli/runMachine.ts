@@ -27,7 +27,11 @@ export interface Streams {
 }
 
 /** Runs until the guest ends, the time is up or a person ends it. Throws a `Failure` if it cannot start. */
-export async function runMachine(options: RunOptions, createMachine: MachineFactory, streams: Streams): Promise<number> {
+export async function runMachine(
+  options: RunOptions,
+  createMachine: MachineFactory,
+  streams: Streams,
+): Promise<number> {
   checkConfiguration(options.configuration);
   const host = createNodeHost({
     holder: `trapeze run (process ${process.pid})`,

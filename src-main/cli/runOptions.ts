@@ -102,12 +102,14 @@ export function parseRunOptions(images: readonly string[], raw: RawRunOptions): 
   if (raw.cpu !== undefined && !cpuModelSchema.safeParse(raw.cpu).success) {
     throw bad(`--cpu ${raw.cpu}: expected one of ${cpuModelSchema.options.join(', ')}`);
   }
-  if (raw.clock !== undefined && raw.clock !== 'real' && raw.clock !== 'virtual') throw bad(`--clock ${raw.clock}: expected real or virtual`);
+  if (raw.clock !== undefined && raw.clock !== 'real' && raw.clock !== 'virtual')
+    throw bad(`--clock ${raw.clock}: expected real or virtual`);
   if (raw.kernel === undefined && (raw.initrd !== undefined || (raw.module ?? []).length > 0) && images.length === 0) {
     throw bad('--initrd and --module need --kernel');
   }
   const configuration = mergeConfiguration(images, raw);
-  if (bootsNothing(configuration)) throw bad('nothing to start: give an image, --kernel, --disk, --cdrom, --floppy or --bios');
+  if (bootsNothing(configuration))
+    throw bad('nothing to start: give an image, --kernel, --disk, --cdrom, --floppy or --bios');
   return {
     configuration,
     serial: parseSerial(raw.serial ?? 'stdio'),

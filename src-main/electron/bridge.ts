@@ -17,7 +17,8 @@ export interface BridgeOptions {
 export function serveBridge({ ipcMain, dialog, application, windows }: BridgeOptions): void {
   ipcMain.handle(CHANNELS.call, async (event, method: unknown, request: unknown) => {
     try {
-      if (!isTrustedSender(event, windows())) throw new Failure('bad-request', 'The call does not come from the interface.');
+      if (!isTrustedSender(event, windows()))
+        throw new Failure('bad-request', 'The call does not come from the interface.');
       return { response: await dispatch(methods, application.handlers, String(method), request) };
     } catch (error) {
       return { failure: toFailureRecord(error) };

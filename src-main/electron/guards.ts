@@ -6,7 +6,12 @@ export const APP_ORIGIN = `${APP_SCHEME}://trapeze`;
 export const START_PAGE = `${APP_ORIGIN}/`;
 
 /** Full screen and pointer lock are what a console needs; everything else is denied. */
-const GRANTED: ReadonlySet<string> = new Set(['fullscreen', 'pointerLock', 'keyboardLock', 'clipboard-sanitized-write']);
+const GRANTED: ReadonlySet<string> = new Set([
+  'fullscreen',
+  'pointerLock',
+  'keyboardLock',
+  'clipboard-sanitized-write',
+]);
 
 export function isOwnPage(address: string): boolean {
   try {

@@ -23,7 +23,10 @@ export function windowOptions(preload: string): BrowserWindowConstructorOptions 
   };
 }
 
-export function openMainWindow(create: (options: BrowserWindowConstructorOptions) => BrowserWindow, preload: string): BrowserWindow {
+export function openMainWindow(
+  create: (options: BrowserWindowConstructorOptions) => BrowserWindow,
+  preload: string,
+): BrowserWindow {
   const window = create(windowOptions(preload));
   guardContents(window.webContents);
   window.once('ready-to-show', () => window.show());

@@ -62,7 +62,12 @@ function listen(server: http.Server, { host, port }: ServerOptions): Promise<voi
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'EADDRINUSE' ? 'another program uses this port' : error.message;
-      reject(new Failure('host-limit', `The server cannot listen on ${host}:${port}.`, { reason, action: 'Choose another port.' }));
+      reject(
+        new Failure('host-limit', `The server cannot listen on ${host}:${port}.`, {
+          reason,
+          action: 'Choose another port.',
+        }),
+      );
     });
     server.listen(port, host, resolve);
   });

@@ -47,6 +47,11 @@ export class StatisticsMeter {
   #totals(): Totals {
     const statistics = this.#machine.statistics();
     const exits = Object.values(statistics.exits).reduce((sum, { count }) => sum + count, 0);
-    return { atMs: performance.now(), exits, diskRead: statistics.diskReadBytes, diskWritten: statistics.diskWrittenBytes };
+    return {
+      atMs: performance.now(),
+      exits,
+      diskRead: statistics.diskReadBytes,
+      diskWritten: statistics.diskWrittenBytes,
+    };
   }
 }

@@ -82,13 +82,11 @@ function done(action: () => void): null {
   return null;
 }
 
-function build(
-  port: VmPort,
-  createMachine: MachineFactory,
-  holder: string,
-  configuration: MachineConfiguration,
-): Held {
-  const host = createNodeHost({ holder, log: { write: (level, tag, message) => port.send({ kind: 'log', level, tag, message }) } });
+function build(port: VmPort, createMachine: MachineFactory, holder: string, configuration: MachineConfiguration): Held {
+  const host = createNodeHost({
+    holder,
+    log: { write: (level, tag, message) => port.send({ kind: 'log', level, tag, message }) },
+  });
   let machine: Machine;
   try {
     machine = createMachine(configuration, host);

@@ -7,7 +7,8 @@ export function uploadFile(
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    const fail = (reason: string): void => reject(new Failure('bad-input', `${file.name} was not uploaded.`, { reason }));
+    const fail = (reason: string): void =>
+      reject(new Failure('bad-input', `${file.name} was not uploaded.`, { reason }));
     request.open('POST', `/upload?name=${encodeURIComponent(file.name)}`);
     request.upload.onprogress = ({ loaded }) => progress(Math.min(loaded, file.size));
     request.onload = () => {

@@ -47,7 +47,9 @@ export function webSocketTransport(address: string): WebSocketTransport {
     socket.onmessage = ({ data }) => receive(data as string | ArrayBuffer);
     socket.onclose = () => {
       isOpen = false;
-      const lost = new Failure('process-lost', 'The connection to Trapeze was lost.', { action: 'It is tried again by itself.' });
+      const lost = new Failure('process-lost', 'The connection to Trapeze was lost.', {
+        action: 'It is tried again by itself.',
+      });
       for (const caller of pending.values()) caller.reject(lost);
       pending.clear();
       connected.fire(false);

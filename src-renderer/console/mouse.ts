@@ -55,7 +55,12 @@ export class GuestMouse {
   #flush(): void {
     this.#scheduled = false;
     const wheel = Math.trunc(this.#wheel);
-    this.#send({ dx: Math.round(this.#dx), dy: Math.round(this.#dy), wheel: Math.max(-128, Math.min(128, wheel)), buttons: this.#buttons });
+    this.#send({
+      dx: Math.round(this.#dx),
+      dy: Math.round(this.#dy),
+      wheel: Math.max(-128, Math.min(128, wheel)),
+      buttons: this.#buttons,
+    });
     this.#dx = 0;
     this.#dy = 0;
     this.#wheel -= wheel;

@@ -82,7 +82,10 @@ export function breakCodes(code: string): readonly number[] {
 
 /** Keys held together: all down in order, all up in the opposite one. */
 export function chord(...codes: string[]): number[] {
-  return [...codes.flatMap((code) => [...makeCodes(code)]), ...codes.toReversed().flatMap((code) => [...breakCodes(code)])];
+  return [
+    ...codes.flatMap((code) => [...makeCodes(code)]),
+    ...codes.toReversed().flatMap((code) => [...breakCodes(code)]),
+  ];
 }
 
 export interface SpecialKeys {

@@ -40,7 +40,10 @@ export const useIntake = defineStore('intake', () => {
     if (files.length === 0) return;
     const access = client.files;
     if (access.kind === 'in-place') return open(files.map((file) => access.pathOf(file)));
-    const signal = begin('uploading', files.map((file) => file.name));
+    const signal = begin(
+      'uploading',
+      files.map((file) => file.name),
+    );
     sentBytes.value = 0;
     totalBytes.value = files.reduce((sum, file) => sum + file.size, 0);
     const started = performance.now();
@@ -66,7 +69,10 @@ export const useIntake = defineStore('intake', () => {
   /** Files where they lie. */
   async function open(paths: string[]): Promise<void> {
     if (paths.length === 0) return;
-    const signal = begin('detecting', paths.map((path) => path.split(/[\\/]/).pop() ?? path));
+    const signal = begin(
+      'detecting',
+      paths.map((path) => path.split(/[\\/]/).pop() ?? path),
+    );
     await detect(paths, signal).catch((error: unknown) => refuse(error, signal));
   }
 
@@ -84,7 +90,8 @@ export const useIntake = defineStore('intake', () => {
     if (signal.aborted) return;
     const record = toFailureRecord(error);
     // The copy in the library is gone again: the person knows the file by its name.
-    const plain = (text: string): string => copies.reduce((result, path) => result.replaceAll(path, path.split(/[\\/]/).pop() ?? path), text);
+    const plain = (text: string): string =>
+      copies.reduce((result, path) => result.replaceAll(path, path.split(/[\\/]/).pop() ?? path), text);
     failure.value = { ...record, message: plain(record.message), reason: plain(record.reason) };
     phase.value = 'refused';
   }
@@ -120,5 +127,18 @@ export const useIntake = defineStore('intake', () => {
     return id;
   }
 
-  return { phase, names, sentBytes, totalBytes, bytesPerSecond, detection, failure, isOpen, dropped, open, cancel, create };
+  return {
+    phase,
+    names,
+    sentBytes,
+    totalBytes,
+    bytesPerSecond,
+    detection,
+    failure,
+    isOpen,
+    dropped,
+    open,
+    cancel,
+    create,
+  };
 });

@@ -22,7 +22,9 @@ export const useMachines = defineStore('machines', () => {
   const logs = shallowReactive(new Map<string, readonly LogEntry[]>());
 
   const list = computed(() =>
-    [...byId.value.values()].sort((a, b) => Number(a.bundled === null) - Number(b.bundled === null) || a.name.localeCompare(b.name)),
+    [...byId.value.values()].sort(
+      (a, b) => Number(a.bundled === null) - Number(b.bundled === null) || a.name.localeCompare(b.name),
+    ),
   );
   const running = computed(() => list.value.filter(isOn));
 
@@ -56,7 +58,8 @@ export const useMachines = defineStore('machines', () => {
   });
   client.on('machines.logged', ({ id, entry }) => {
     const known = logs.get(id);
-    if (known !== undefined && (known.at(-1)?.sequence ?? 0) < entry.sequence) logs.set(id, [...known, entry].slice(-LOG_KEPT));
+    if (known !== undefined && (known.at(-1)?.sequence ?? 0) < entry.sequence)
+      logs.set(id, [...known, entry].slice(-LOG_KEPT));
   });
   client.onConnected((now) => {
     connected.value = now;

@@ -17,7 +17,9 @@ const KEYS: Readonly<Record<number, string>> = Object.fromEntries(
     ["asdfghjkl;'", 0x1e],
     ['zxcvbnm,./', 0x2c],
     [' ', 0x39],
-  ].flatMap(([characters, first]) => [...(characters as string)].map((character, index) => [(first as number) + index, character])),
+  ].flatMap(([characters, first]) =>
+    [...(characters as string)].map((character, index) => [(first as number) + index, character]),
+  ),
 );
 
 class FakeDisplay implements DisplaySource {
@@ -75,7 +77,7 @@ class FakeDisplay implements DisplaySource {
       for (let x = 0; x < mode.width; x++) {
         const code = this.on ? (this.lines[y >> 4]?.charCodeAt(Math.floor(x / CELL.width)) ?? 32) : 32;
         const bit = ((y >> 2) & 3) * 2 + ((Math.floor((x % CELL.width) / 4) & 1) === 0 ? 0 : 1);
-        const lit = code > 32 && y % 16 > 2 && y % 16 < 14 && x % CELL.width < 8 && ((code >> bit % 7) & 1) !== 0;
+        const lit = code > 32 && y % 16 > 2 && y % 16 < 14 && x % CELL.width < 8 && ((code >> (bit % 7)) & 1) !== 0;
         const at = (y * mode.width + x) * 4;
         pixels.fill(lit ? 170 : 0, at, at + 3);
         pixels[at + 3] = 255;
@@ -219,7 +221,8 @@ export class FakeMachine implements Machine {
     else if (name === 'add') print(`sum ${words.reduce((sum, word) => sum + Number(word), 0)}\n`);
     else if (name === 'crash') process.kill(process.pid, 'SIGKILL');
     else if (name === 'poweroff') this.#enter('stopped', { kind: 'guest-power-off' });
-    else if (name === 'triple') this.#enter('halted', { kind: 'triple-fault', detail: '#GP while delivering #DF at CS:EIP 0008:00001234' });
+    else if (name === 'triple')
+      this.#enter('halted', { kind: 'triple-fault', detail: '#GP while delivering #DF at CS:EIP 0008:00001234' });
     else if (name === 'complain') this.#errors.fire({ source: 'pit0', what: 'unknown mode', detail: 'mode=7' });
     else if (name !== undefined && name !== '') print(`${name}: not found\n`);
     if (this.state === 'running') print('# ');

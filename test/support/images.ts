@@ -1,7 +1,10 @@
 // Small images made from their specifications, for tests of what looks at them.
 
 /** A minimal ISO 9660 volume (ECMA-119 8.4), with an El Torito boot record unless told otherwise. */
-export function isoImage(volumeId: string, options: { boot?: boolean; sectors?: number; platform?: number } = {}): Buffer {
+export function isoImage(
+  volumeId: string,
+  options: { boot?: boolean; sectors?: number; platform?: number } = {},
+): Buffer {
   const sectors = options.sectors ?? 24;
   const image = Buffer.alloc(sectors * 2048);
   const primary = image.subarray(16 * 2048, 17 * 2048);

@@ -9,7 +9,9 @@ import { nodeSpawner } from '../../src-main/vm-host/spawn.ts';
 const [libraryFolder, vmEntry, tour] = process.argv.slice(2);
 const application = new Application({
   libraryFolder: libraryFolder!,
-  spawner: nodeSpawner(vmEntry === undefined || vmEntry === '' ? path.join(import.meta.dirname, 'fakeVmProcess.ts') : vmEntry),
+  spawner: nodeSpawner(
+    vmEntry === undefined || vmEntry === '' ? path.join(import.meta.dirname, 'fakeVmProcess.ts') : vmEntry,
+  ),
   version: '0.0.0-test',
   shell: 'server',
   tourImage: tour ?? null,

@@ -5,7 +5,9 @@ import { drop, expect, test } from './fixtures.ts';
 
 async function check(page: Page): Promise<void> {
   const results = await new AxeBuilder({ page }).exclude('.xterm').analyze();
-  expect(results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`)).toEqual([]);
+  expect(
+    results.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`),
+  ).toEqual([]);
 }
 
 for (const colorScheme of ['light', 'dark'] as const) {
@@ -48,7 +50,9 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await shot(`console-1024-${colorScheme}`);
       for (const tab of ['Overview', 'Settings']) {
         await app.getByRole('link', { name: tab, exact: true }).click();
-        const overflow = await app.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+        const overflow = await app.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
         expect(overflow).toBe(0);
         await shot(`${tab.toLowerCase()}-1024-${colorScheme}`);
       }

@@ -9,7 +9,12 @@ const refused: readonly [string, string, Buffer, RegExp][] = [
   ['a truncated CD', 'short.iso', isoImage('SHORT').subarray(0, 21 * 2048), /it is truncated/],
   ['a truncated disk', 'short.img', mbrDisk().subarray(0, 512 * 1000), /its partitions reach to byte|it is truncated/],
   ['text', 'notes.iso', Buffer.from('just some words\n'.repeat(100)), /Found text/],
-  ['a qcow2 disk', 'disk.img', Buffer.concat([Buffer.from('QFI\xfb', 'latin1'), Buffer.alloc(1020)]), /qcow2 disk \(QEMU\), which is not supported yet/],
+  [
+    'a qcow2 disk',
+    'disk.img',
+    Buffer.concat([Buffer.from('QFI\xfb', 'latin1'), Buffer.alloc(1020)]),
+    /qcow2 disk \(QEMU\), which is not supported yet/,
+  ],
   ['a compressed image', 'disk.iso', gzipSync(mbrDisk()), /compressed with gzip/],
   ['a lone initial RAM disk', 'initrd', cpioArchive(), /without its kernel/],
 ];

@@ -47,7 +47,12 @@ test('a cancelled card leaves nothing behind', async ({ app, server }) => {
 
 test('an upload shows its progress and can be cancelled', async ({ app, server, page, shot }) => {
   const session = await page.context().newCDPSession(page);
-  await session.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput: 400_000 });
+  await session.send('Network.emulateNetworkConditions', {
+    offline: false,
+    latency: 0,
+    downloadThroughput: -1,
+    uploadThroughput: 400_000,
+  });
   const input = app.locator('input[type="file"]');
   await app.getByRole('button', { name: 'Open…' }).click();
   const big = path.join(server.files, 'big.iso');
@@ -55,7 +60,9 @@ test('an upload shows its progress and can be cancelled', async ({ app, server, 
   await input.setInputFiles(big);
   await expect(app.getByRole('heading', { name: 'Copying into the library' })).toBeVisible();
   await expect(app.getByRole('progressbar', { name: 'Upload' })).toBeVisible();
-  await expect.poll(async () => Number(await app.getByRole('progressbar').getAttribute('aria-valuenow'))).toBeGreaterThan(3);
+  await expect
+    .poll(async () => Number(await app.getByRole('progressbar').getAttribute('aria-valuenow')))
+    .toBeGreaterThan(3);
   await shot('upload');
   await app.getByRole('button', { name: 'Cancel' }).click();
   await expect.poll(() => fs.readdirSync(path.join(server.library, 'media'))).toEqual([]);

@@ -34,7 +34,8 @@ test('keys and mouse reach the guest, the release key gives them back', async ({
 
 test('the canvas shows what the guest draws', async ({ app }) => {
   await startMachine(app);
-  const picture = (): Promise<string> => app.getByRole('application').evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
+  const picture = (): Promise<string> =>
+    app.getByRole('application').evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
   const before = await picture();
   await app.getByRole('application').click();
   await app.keyboard.type('echo drawn\n');
@@ -104,7 +105,7 @@ test('a guest that powers off leaves its picture', async ({ app }) => {
   await app.keyboard.type('poweroff\n');
   await expect(state(app)).toHaveText('Stopped');
   await app.getByRole('link', { name: 'Overview' }).click();
-  await expect(app.getByAltText('The guest\'s screen as it was last seen')).toBeVisible();
+  await expect(app.getByAltText("The guest's screen as it was last seen")).toBeVisible();
 });
 
 test('guest errors and life cycle are in the log', async ({ app, shot }) => {
@@ -121,7 +122,10 @@ test('guest errors and life cycle are in the log', async ({ app, shot }) => {
 
 test('a screenshot is saved as PNG', async ({ app }) => {
   await startMachine(app);
-  const [download] = await Promise.all([app.waitForEvent('download'), app.getByRole('button', { name: 'Screenshot' }).click()]);
+  const [download] = await Promise.all([
+    app.waitForEvent('download'),
+    app.getByRole('button', { name: 'Screenshot' }).click(),
+  ]);
   const bytes = fs.readFileSync((await download.path())!);
   expect(bytes.subarray(1, 4).toString('latin1')).toBe('PNG');
   expect(bytes.readUInt32BE(16)).toBe(720);
@@ -130,7 +134,8 @@ test('a screenshot is saved as PNG', async ({ app }) => {
 test('a second start of the same disk is refused', async ({ app, server }) => {
   const file = path.join(server.files, 'shared.img');
   fs.writeFileSync(file, mbrDisk());
-  const create = (name: string) => callApplication(app, 'machines.create', { name, configuration: { disks: [{ path: file }] } });
+  const create = (name: string) =>
+    callApplication(app, 'machines.create', { name, configuration: { disks: [{ path: file }] } });
   await create('first');
   await create('second');
   await callApplication(app, 'machines.start', { id: 'first' });
