@@ -82,10 +82,7 @@ export class Uploads {
 /** The last part of a client's file name, without what a file system might mistake. */
 export function safeName(fileName: string): string {
   const last = fileName.split(/[\\/]/).pop() ?? '';
-  // eslint-disable-next-line no-control-regex
-  const clean = last
-    .replace(/[\x00-\x1f<>:"|?*]/g, '_')
-    .replace(/^\.+/, '')
-    .slice(-200);
+  const printable = [...last].map((character) => (character < ' ' || '<>:"|?*'.includes(character) ? '_' : character));
+  const clean = printable.join('').replace(/^\.+/, '').slice(-200);
   return clean === '' || clean.endsWith(PARTIAL) ? `upload-${clean || 'file'}.bin` : clean;
 }
