@@ -70,6 +70,8 @@ export class Cpu {
   nmiBlocked = false;
   /** A device asks the run loop to look after this instruction (reset, power off, a stopped clock). */
   leaveRequested = false;
+  /** A firmware service has set the whole state: execution continues at `rip`, not behind the instruction. */
+  jumpRequested = false;
   /** Detail of the last shutdown, for people. */
   shutdownDetail = '';
   /** Instructions retired before the current slice, plus the slice's budget: see instructionCount. */
@@ -140,6 +142,10 @@ export class Cpu {
   }
   set rip(value: number) {
     this.setWide(FIELD.rip, value >>> 0);
+  }
+  /** Physical address of the instruction in progress, as far as segmentation alone tells (paging off). */
+  get codeAddress(): number {
+    return (this.segmentBase(CS) + this.rip) >>> 0;
   }
   get cpl(): number {
     return this.get32(FIELD.cpl);

@@ -64,7 +64,11 @@ export function diskGeometry(sizeBytes: number): Geometry {
   return { cylinders, heads, sectors: 63 };
 }
 
-export function findDrive(bay: DriveBay, emulation: Emulation | null, number: number): Drive | null {
+/** A no-emulation boot gives the whole disc its own number and moves no drive. */
+const drivesOf = (emulation: Emulation | null): Emulation | null => (emulation?.mediaType === 0 ? null : emulation);
+
+export function findDrive(bay: DriveBay, booted: Emulation | null, number: number): Drive | null {
+  const emulation = drivesOf(booted);
   if (emulation && number === emulation.drive && bay.cdrom) return emulatedDrive(bay.cdrom, emulation);
   if (number === cdromDrive) return bay.cdrom ? cdromOf(bay.cdrom) : null;
   if (number < 0x80) {
@@ -76,7 +80,8 @@ export function findDrive(bay: DriveBay, emulation: Emulation | null, number: nu
   return store ? diskOf(store, number) : null;
 }
 
-export function driveCount(bay: DriveBay, emulation: Emulation | null, kind: 'floppy' | 'disk'): number {
+export function driveCount(bay: DriveBay, booted: Emulation | null, kind: 'floppy' | 'disk'): number {
+  const emulation = drivesOf(booted);
   if (kind === 'floppy') return (bay.floppy ? 1 : 0) + (emulation && emulation.drive < 0x80 ? 1 : 0);
   return bay.disks.length + (emulation && emulation.drive >= 0x80 ? 1 : 0);
 }
