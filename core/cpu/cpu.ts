@@ -525,7 +525,7 @@ export class Cpu {
     this.set32(FIELD.mxcsr, 0x1f80);
   }
 
-  #imports(): Record<string, unknown> {
+  #imports(): Record<string, WebAssembly.Memory | ((...values: never[]) => unknown)> {
     return {
       memory: this.memory,
       checkSegment: (slot: number, offset: number, size: number, write: number) =>
