@@ -3,6 +3,8 @@
 // Where we depart from the manual: encodings that it leaves undefined but all silicon executes are here too: FCOM as DC
 // D0, FCOMP as DC D8 and DE D0, FXCH as DD C8 and DF C8, FSTP as D9 D8, DF D0 and DF D8, FFREEP as DF C0; FENI, FDISI and
 // FSETPM of older units do nothing. FISTTP is SSE3: undefined.
+import * as arithmetic from '../semantics/x87/arithmetic.ts';
+import * as comparison from '../semantics/x87/compare.ts';
 import * as transfer from '../semantics/x87/transfer.ts';
 import type { Semantics } from '../semantics/context.ts';
 import { helper, row, type Row } from './row.ts';
@@ -91,8 +93,54 @@ function defineControl(): void {
   singleHelper('FNSTSW', 0xdf, 0xe0, 'fnstswAx');
 }
 
+const MEMORY_FORMATS = [[0xd8, 'single', 'F'], [0xdc, 'double', 'F'], [0xda, 'short', 'FI'], [0xde, 'word', 'FI']] as const;
+/** By ModRM.reg: mnemonic, operation, reversed. */
+const ARITHMETIC = [
+  [0, 'ADD', 'add', false], [1, 'MUL', 'multiply', false], [4, 'SUB', 'subtract', false], [5, 'SUBR', 'subtract', true],
+  [6, 'DIV', 'divide', false], [7, 'DIVR', 'divide', true],
+] as const;
+
+function defineArithmetic(): void {
+  for (const [reg, mnemonic, operation, reversed] of ARITHMETIC) {
+    for (const [opcode, format, prefix] of MEMORY_FORMATS) {
+      memory(prefix + mnemonic, opcode, reg, arithmetic.binaryMemory(opcode, operation, format, reversed));
+    }
+    stack(`F${mnemonic}`, 0xd8, reg, arithmetic.binary(0xd8, operation, 'ST(0)', reversed, false));
+    // With ST(i) as the destination /4 is FSUBR and /5 FSUB, /6 FDIVR and /7 FDIV.
+    const place = reg < 4 ? reg : reg ^ 1;
+    stack(`F${mnemonic}`, 0xdc, place, arithmetic.binary(0xdc, operation, 'ST(i)', reversed, false));
+    stack(`F${mnemonic}P`, 0xde, place, arithmetic.binary(0xde, operation, 'ST(i)', reversed, true));
+  }
+  single('FSQRT', 0xd9, 0xfa, arithmetic.squareRoot);
+  single('FRNDINT', 0xd9, 0xfc, arithmetic.roundInteger);
+}
+
+function defineComparisons(): void {
+  for (const [opcode, format, prefix] of MEMORY_FORMATS) {
+    memory(`${prefix}COM`, opcode, 2, comparison.compareMemory(opcode, format, 0));
+    memory(`${prefix}COMP`, opcode, 3, comparison.compareMemory(opcode, format, 1));
+  }
+  const register = (mnemonic: string, opcode: number, reg: number, how: comparison.Comparison): void =>
+    stack(mnemonic, opcode, reg, comparison.compare(opcode, how));
+  const ordered = { quiet: false, where: 'status' } as const, unordered = { quiet: true, where: 'status' } as const;
+  for (const opcode of [0xd8, 0xdc]) register('FCOM', opcode, 2, { ...ordered, pops: 0 });
+  for (const [opcode, reg] of [[0xd8, 3], [0xdc, 3], [0xde, 2]]) register('FCOMP', opcode, reg, { ...ordered, pops: 1 });
+  register('FUCOM', 0xdd, 4, { ...unordered, pops: 0 });
+  register('FUCOMP', 0xdd, 5, { ...unordered, pops: 1 });
+  single('FCOMPP', 0xde, 0xd9, comparison.compare(0xde, { ...ordered, pops: 2 }));
+  single('FUCOMPP', 0xda, 0xe9, comparison.compare(0xda, { ...unordered, pops: 2 }));
+  register('FCOMI', 0xdb, 6, { quiet: false, where: 'eflags', pops: 0 });
+  register('FUCOMI', 0xdb, 5, { quiet: true, where: 'eflags', pops: 0 });
+  register('FCOMIP', 0xdf, 6, { quiet: false, where: 'eflags', pops: 1 });
+  register('FUCOMIP', 0xdf, 5, { quiet: true, where: 'eflags', pops: 1 });
+  single('FTST', 0xd9, 0xe4, comparison.test);
+  single('FXAM', 0xd9, 0xe5, comparison.examine);
+}
+
 defineTransfers();
 defineControl();
+defineArithmetic();
+defineComparisons();
 
 /** The row of an escape opcode and its ModRM byte, or null where the x87 leaves it undefined. */
 export function x87Row(opcode: number, modRm: number): Row | null {
