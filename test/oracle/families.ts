@@ -140,7 +140,10 @@ function setMemory(draft: Draft, at: number, ...words: number[]): void {
 }
 function branchTarget(draft: Draft, random: Random, form: { digit: number; }): void {
   if (form.digit < 0) return;
-  const modRm = draft.code[draft.code[0] === 0x66 ? 2 : 1];
+  const at = draft.code[0] === 0x66 ? 2 : 1;
+  // Not through ESP: the stack must stay in the data.
+  if ((draft.code[at] & 0xc7) === 0xc4) draft.code[at] ^= 7;
+  const modRm = draft.code[at];
   if (modRm >= 0xc0) draft.registers[modRm & 7] = target(random);
   else if (draft.memory && draft.memory.at < DATA_BASE + 0x1ff0) setMemory(draft, draft.memory.at, target(random));
 }
@@ -251,7 +254,12 @@ const stackPlace: Options = {
 family('PUSH', ['50 +r v', '68 iz v', '6a is v', 'ff /6 mem v', 'ff /6 reg v'], stackPlace);
 family('POP', ['58 +r v', '8f /0 v'], stackPlace);
 family('PUSHA', ['60 v'], { ...stackPlace, count: 48 });
-family('POPA', ['61 v'], { ...stackPlace, count: 48 });
+family('POPA', ['61 v'], {
+  count: 48,
+  adjust: (draft, random) => {
+    draft.registers[ESP] = DATA_BASE + random.pick([0x800, 0x801, 0xffe, 0xff0, 0xfff, 0x1fe0, 0]);
+  },
+}, { notes: ['cases that fault half-way are left out: silicon has loaded some registers by then'] });
 family('PUSHF', ['9c v'], { ...stackPlace, count: 32 });
 family('POPF', ['9d v'], {
   count: 48,
