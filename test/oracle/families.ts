@@ -1,5 +1,5 @@
 // The instructions under test: one family a fixture file, each encoding a line (forms.ts).
-import { DATA_BASE, FLAG_MASK, type InstructionCase } from '../instructions/fixture.ts';
+import { DATA_BASE, type InstructionCase } from '../instructions/fixture.ts';
 import { casesOf, type Draft, type Options, type Random } from './forms.ts';
 
 export interface Family {
@@ -48,7 +48,6 @@ function countOf(draft: Draft, form: { immediates: readonly string[]; opcode: re
   return last === 0xd0 || last === 0xd1 ? 1 : draft.registers[ECX] & 31;
 }
 ['ROL', 'ROR', 'RCL', 'RCR', 'SHL', 'SHR', 'SAL', 'SAR'].forEach((name, digit) => {
-  const rotate = digit < 4;
   family(
     name,
     ['c0', 'c1', 'd0', 'd1', 'd2', 'd3'].map((opcode) => `${opcode} /${digit} ${opcode < 'd0' ? 'ib ' : ''}${/[02]$/.test(opcode) ? 'b' : 'v'}`),
@@ -61,10 +60,10 @@ function countOf(draft: Draft, form: { immediates: readonly string[]; opcode: re
       undefinedFlags: (draft, form) => {
         const count = countOf(draft, form);
         if (count === 0) return 0;
-        return (rotate ? 0 : AF) | (count === 1 ? 0 : OF);
+        return count === 1 || digit === 7 ? 0 : OF;
       },
     },
-    { notes: ['undefined: OF for counts other than 1, AF after shifts (SDM 2B SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR)'] },
+    { notes: ['undefined: OF for counts other than 1; AF after shifts follows silicon (SDM 2B SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR)'] },
   );
 });
 for (const [name, opcode] of [['SHLD', 'a4'], ['SHRD', 'ac']] as const) {
@@ -76,17 +75,17 @@ for (const [name, opcode] of [['SHLD', 'a4'], ['SHRD', 'ac']] as const) {
       if (count === 0) return 0;
       // Beyond the operand size everything is undefined; silicon's result is compared all the same.
       if (operand16 && count > 16) return CF | PF | AF | ZF | SF | OF;
-      return AF | (count === 1 ? 0 : OF);
+      return count === 1 ? 0 : OF;
     },
-  }, { notes: ['undefined: AF; OF for counts other than 1; all when the count exceeds the operand size (SDM 2B SHLD, SHRD)'] });
+  }, { notes: ['undefined: OF for counts other than 1 (AF follows silicon); all when the count exceeds the operand size (SDM 2B SHLD, SHRD)'] });
 }
 
-const product = { undefinedFlags: () => SF | ZF | AF | PF, count: 48 };
-const productNote = { notes: ['undefined: SF ZF AF PF (SDM 2B MUL, SDM 2A IMUL)'] };
+const product = { count: 48 };
+const productNote = { notes: ['SF ZF AF PF, undefined in the manual, follow silicon (SDM 2B MUL, SDM 2A IMUL)'] };
 family('MUL', ['f6 /4 b', 'f7 /4 v'], product, productNote);
 family('IMUL', ['f6 /5 b', 'f7 /5 v', '0f af /r v', '69 /r iz v', '6b /r is v'], product, productNote);
 const divisible = {
-  count: 100, busy: [EAX, EDX], undefinedFlags: () => FLAG_MASK & ~0x400,
+  count: 100, busy: [EAX, EDX],
   adjust: (draft: Draft, random: Random): void => {
     // Small upper halves, so that most quotients fit.
     if (random.below(3) === 0) draft.registers[EDX] = random.pick([0, 1, 0xffffffff, 0x7f]);
@@ -94,13 +93,13 @@ const divisible = {
     if (random.below(4) === 0) draft.registers[EDX] = (draft.registers[EAX] & 0x80008000) !== 0 ? 0xffffffff : 0;
   },
 };
-const divideNote = { notes: ['undefined: CF OF SF ZF AF PF (SDM 2A DIV, IDIV)'] };
+const divideNote = { notes: ['all flags, undefined in the manual, follow silicon (SDM 2A DIV, IDIV)'] };
 family('DIV', ['f6 /6 b', 'f7 /6 v'], divisible, divideNote);
 family('IDIV', ['f6 /7 b', 'f7 /7 v'], divisible, divideNote);
 
 [['BT', 'a3', 4], ['BTS', 'ab', 5], ['BTR', 'b3', 6], ['BTC', 'bb', 7]].forEach(([name, opcode, digit]) =>
   family(name as string, [`0f ${opcode} /r v`, `0f ba /${digit} ib v`], {
-    count: 60, undefinedFlags: () => OF | SF | AF | PF,
+    count: 60,
     adjust: (draft, random, form, operand16) => {
       // A bit string in memory: keep most offsets within the data region.
       const at = draft.memory?.at;
@@ -108,11 +107,11 @@ family('IDIV', ['f6 /7 b', 'f7 /7 v'], divisible, divideNote);
       const reg = (draft.code[(operand16 ? 1 : 0) + 2] >> 3) & 7;
       if (reg !== ESP) draft.registers[reg] = (random.below(0x2000) - 0x1000) >>> 0;
     },
-  }, { notes: ['undefined: OF SF AF PF (SDM 2A BT)'] }),
+  }, { notes: ['OF SF AF PF, undefined in the manual, follow silicon (SDM 2A BT)'] }),
 );
-const scan = { count: 60, undefinedFlags: () => CF | OF | SF | AF | PF };
-family('BSF', ['0f bc /r v'], scan, { notes: ['undefined: CF OF SF AF PF; destination for a zero source: silicon keeps it (SDM 2A BSF)'] });
-family('BSR', ['0f bd /r v'], scan, { notes: ['undefined: CF OF SF AF PF; destination for a zero source: silicon keeps it (SDM 2A BSR)'] });
+const scan = { count: 60 };
+family('BSF', ['0f bc /r v'], scan, { notes: ['CF OF SF AF PF and the destination for a zero source, undefined in the manual, follow silicon (SDM 2A BSF)'] });
+family('BSR', ['0f bd /r v'], scan, { notes: ['CF OF SF AF PF and the destination for a zero source, undefined in the manual, follow silicon (SDM 2A BSR)'] });
 
 const CONDITIONS = Array.from({ length: 16 }, (_, code) => code);
 family('CMOVcc', CONDITIONS.map((code) => `0f ${hex(0x40 + code)} /r v`), { count: 12 });
@@ -226,13 +225,16 @@ family('CBW', ['98 v', '99 v'], { count: 40 });
 family('flags', ['9e b', '9f b', 'f5 b', 'f8 b', 'f9 b', 'fc b', 'fd b', 'd6 b'], {
   count: 24, adjust: (draft, random) => { if (random.below(2) === 0) draft.flags |= 0x400; },
 });
-const decimal = (mask: number): Options => ({ count: 200, undefinedFlags: () => mask });
-family('DAA', ['27 b'], decimal(OF), { notes: ['undefined: OF (SDM 2A DAA)'] });
-family('DAS', ['2f b'], decimal(OF), { notes: ['undefined: OF (SDM 2A DAS)'] });
-family('AAA', ['37 b'], decimal(OF | SF | ZF | PF), { notes: ['undefined: OF SF ZF PF (SDM 2A AAA)'] });
-family('AAS', ['3f b'], decimal(OF | SF | ZF | PF), { notes: ['undefined: OF SF ZF PF (SDM 2A AAS)'] });
-family('AAM', ['d4 ib b'], decimal(OF | AF | CF), { notes: ['undefined: OF AF CF (SDM 2A AAM)'] });
-family('AAD', ['d5 ib b'], decimal(OF | AF | CF), { notes: ['undefined: OF AF CF (SDM 2A AAD)'] });
+const decimal: Options = { count: 200 };
+const decimalNote = (flags: string, name: string): { notes: string[] } => ({
+  notes: [`${flags}, undefined in the manual, follow silicon (SDM 2A ${name})`],
+});
+family('DAA', ['27 b'], decimal, decimalNote('OF', 'DAA'));
+family('DAS', ['2f b'], decimal, decimalNote('OF', 'DAS'));
+family('AAA', ['37 b'], decimal, decimalNote('OF SF ZF PF', 'AAA'));
+family('AAS', ['3f b'], decimal, decimalNote('OF SF ZF PF', 'AAS'));
+family('AAM', ['d4 ib b'], decimal, decimalNote('OF AF CF', 'AAM'));
+family('AAD', ['d5 ib b'], decimal, decimalNote('OF AF CF', 'AAD'));
 family('BOUND', ['62 /r mem v'], {
   count: 48,
   adjust: (draft, random, form, operand16) => {
