@@ -309,7 +309,8 @@ export class Cpu {
     const access = ACCESS.write | this.userAccess;
     if (this.translate(linear, access) === 0) raisePageFault(this);
     const last = (linear + size - 1) >>> 0;
-    if ((linear ^ last) >>> 12 !== 0 && this.translate(last, access) === 0) raisePageFault(this);
+    // CR2 names the second page's first byte.
+    if ((linear ^ last) >>> 12 !== 0 && this.translate((last & ~0xfff) >>> 0, access) === 0) raisePageFault(this);
   }
 
   /** Checked linear address of `segment:offset`. */
