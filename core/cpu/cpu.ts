@@ -5,7 +5,7 @@ import { buildInterpreter } from './interpreter/interpreter.ts';
 import { ACCESS } from './interpreter/memoryFunctions.ts';
 import { cpuModels, type CpuModel } from './state/cpuModels.ts';
 import {
-  ARITHMETIC_FLAGS, CS, EXIT, FIELD, FLAG, HELPER, LDTR, SEGMENT, SLOT, SS, STATE_BYTES, TLB, TLB_SUPERVISOR, TLB_USER, TR,
+  ARITHMETIC_FLAGS, CODE_MODE, CS, DS, ES, EXIT, FIELD, FLAG, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB, TLB_SUPERVISOR, TLB_USER, TR,
 } from './state/layout.ts';
 import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
 import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
@@ -226,9 +226,8 @@ export class Cpu {
     this.set32(at + SEGMENT.attributes, attributes);
     this.set32(at + SEGMENT.selector, selector);
     if (segment >= LDTR) return;
+    if (segment === SS) this.setWide(FIELD.stackMask, (attributes & 0x4000) !== 0 ? 0xffffffff : 0xffff);
     this.refreshSlots(segment);
-    if (segment === CS) this.#codeSegmentChanged(attributes);
-    else if (segment === SS) this.setWide(FIELD.stackMask, (attributes & 0x4000) !== 0 ? 0xffffffff : 0xffff);
   }
 
   /** Recomputes the fast-path limits of a segment from its cache. */
@@ -249,6 +248,7 @@ export class Cpu {
       this.setWideSigned(slot + SLOT.writeLimit, writable ? limit : -1);
       this.setWide(slot + SLOT.mask, size === 0 ? 0xffff : 0xffffffff);
     }
+    if (segment <= DS) this.#codeModeChanged();
   }
 
   setCpl(cpl: number): void {
@@ -256,11 +256,23 @@ export class Cpu {
     this.set32(FIELD.tlbBase, this.base + (cpl === 3 ? TLB_USER : TLB_SUPERVISOR));
   }
 
-  #codeSegmentChanged(attributes: number): void {
-    const mode = (attributes & 0x4000) !== 0 ? 1 : 0;
+  /** Records depend on the code's size and on whether data and stack are flat. */
+  #codeModeChanged(): void {
+    const wide = (this.segmentField(CS, SEGMENT.attributes) & 0x4000) !== 0;
+    const flat = wide && this.#isFlat(DS) && this.#isFlat(SS) && this.#isFlat(ES) && this.get32(FIELD.stackMask) !== 0xffff;
+    const mode = !wide ? CODE_MODE.code16 : flat ? CODE_MODE.flat32 : CODE_MODE.code32;
     if (mode === this.get32(FIELD.codeMode)) return;
     this.set32(FIELD.codeMode, mode);
     this.forgetCodeTables();
+  }
+
+  /** A writable 4 GiB segment at zero. */
+  #isFlat(segment: number): boolean {
+    const slot = FIELD.slots + segment * 3 * SLOT.bytes;
+    return (
+      this.get32(slot + SLOT.base) === 0 &&
+      this.get32(slot + SLOT.writeLimit) === 0xffffffff && this.get32(slot + SLOT.writeLimit + 4) === 0
+    );
   }
 
   /** The slow path of segment limits: 0 when the access is allowed, else the fault is recorded. */
@@ -563,7 +575,13 @@ export class Cpu {
       if (handler === PSEUDO.crossing) {
         return this.code.prepareStep(this.rip, PSEUDO.relookup) ? HELPER.step : HELPER.fault;
       }
-      return this.#helpers[handler]!(record);
+      const mode = this.get32(FIELD.codeMode);
+      const result = this.#helpers[handler]!(record);
+      if (result !== HELPER.next || this.get32(FIELD.codeMode) === mode) return result;
+      // The records that follow were decoded for other segments.
+      const next = this.rip + (this.u16[(record + RECORD.place) >>> 1] & 15);
+      this.rip = mode === CODE_MODE.code16 ? next & 0xffff : next;
+      return HELPER.jump;
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       this.set32(FIELD.faultVector, error.vector);

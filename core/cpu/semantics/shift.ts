@@ -20,7 +20,10 @@ function shiftCount(x: SemanticsContext, size: Size, source: Operand | undefined
 
 const typed = (value: I64, size: Size): Value => truncate(narrow(value, size), size);
 
-/** Runs `shift` unless the count is zero, when neither operand nor flags change (but the access is still made). */
+/**
+ * Runs `body` unless the count is zero, when neither operand nor flags change (but the access is still made). The decoder
+ * takes immediate counts of zero elsewhere.
+ */
 function unlessZero(
   x: SemanticsContext,
   dst: Operand,
@@ -29,12 +32,19 @@ function unlessZero(
 ): void {
   const count = shiftCount(x, dst.size, source);
   const value = x.update(dst);
+  if (source) {
+    body(value, count);
+    return;
+  }
   x.f.if(
     count,
     () => body(value, count),
     () => x.write(dst, value),
   );
 }
+
+/** A shift by an immediate zero. */
+export const shiftByZero: Semantics = (x, dst) => x.write(dst, x.update(dst));
 
 /** Carry and overflow as i32 bits from the last bit shifted out and the result. */
 const topBit = (value: Value, size: Size): I32 => wrapShift(value, size - 1);

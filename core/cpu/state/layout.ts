@@ -34,7 +34,7 @@ export const FIELD = {
   ipMasks: 200,
   /** EIP of offset 0 of the current code page. */
   pageRip: 224,
-  /** Decoding mode: 0 for 16-bit code, 1 for 32-bit, 2 for 64-bit. */
+  /** Decoding mode, a CODE_MODE. */
   codeMode: 232,
   /** Physical address bit 20 is ANDed with this: FFFFFFFFh or FFEFFFFFh. */
   a20Mask: 236,
@@ -98,6 +98,9 @@ export const FIELD = {
   /** Two records {the instruction, stop}: single steps and instructions that cross a page. */
   stepRecords: 3712,
 } as const;
+
+/** How code is decoded: its default size, and whether ES, SS and DS are flat 4 GiB segments. */
+export const CODE_MODE = { code16: 0, code32: 1, code64: 2, flat32: 3 } as const;
 
 /** Size of one vCPU's fixed state; the TLBs follow. */
 export const STATE_BYTES = 4096;
