@@ -96,7 +96,7 @@ describe('the socket', () => {
     for (const text of ['', '{', '[]', '{"id":"x"}', 'null']) socket.send(text);
     socket.send(Buffer.from([0xff, 0xff, 0xff, 0xff, 1, 2, 3]));
     socket.send(JSON.stringify({ id: 1, method: '__proto__', request: {} }));
-    const [data] = (await new Promise((resolve) => socket.on('message', (...args) => resolve(args)))) as [Buffer];
+    const data = await new Promise<Buffer>((resolve) => socket.on('message', (bytes: Buffer) => resolve(bytes)));
     expect(JSON.parse(data.toString())).toMatchObject({ id: 1, failure: { code: 'bad-request' } });
     socket.close();
   });
