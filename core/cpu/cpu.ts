@@ -309,7 +309,8 @@ export class Cpu {
     const access = ACCESS.write | this.userAccess;
     if (this.translate(linear, access) === 0) raisePageFault(this);
     const last = (linear + size - 1) >>> 0;
-    if ((linear ^ last) >>> 12 !== 0 && this.translate(last, access) === 0) raisePageFault(this);
+    // CR2 names the second page's first byte.
+    if ((linear ^ last) >>> 12 !== 0 && this.translate((last & ~0xfff) >>> 0, access) === 0) raisePageFault(this);
   }
 
   /** Checked linear address of `segment:offset`. */
@@ -525,7 +526,7 @@ export class Cpu {
     this.set32(FIELD.mxcsr, 0x1f80);
   }
 
-  #imports(): Record<string, unknown> {
+  #imports(): Record<string, WebAssembly.Memory | ((...values: never[]) => unknown)> {
     return {
       memory: this.memory,
       checkSegment: (slot: number, offset: number, size: number, write: number) =>

@@ -64,11 +64,11 @@ export function diskGeometry(sizeBytes: number): Geometry {
   return { cylinders, heads, sectors: 63 };
 }
 
-/** A no-emulation boot gives the whole disc its own number and moves no drive. */
-const drivesOf = (emulation: Emulation | null): Emulation | null => (emulation?.mediaType === 0 ? null : emulation);
+/** Without emulation (media type 0) the CD is just drive E0h and no other drive moves. */
+const active = (emulation: Emulation | null): Emulation | null => (emulation?.mediaType ? emulation : null);
 
 export function findDrive(bay: DriveBay, booted: Emulation | null, number: number): Drive | null {
-  const emulation = drivesOf(booted);
+  const emulation = active(booted);
   if (emulation && number === emulation.drive && bay.cdrom) return emulatedDrive(bay.cdrom, emulation);
   if (number === cdromDrive) return bay.cdrom ? cdromOf(bay.cdrom) : null;
   if (number < 0x80) {
@@ -81,7 +81,7 @@ export function findDrive(bay: DriveBay, booted: Emulation | null, number: numbe
 }
 
 export function driveCount(bay: DriveBay, booted: Emulation | null, kind: 'floppy' | 'disk'): number {
-  const emulation = drivesOf(booted);
+  const emulation = active(booted);
   if (kind === 'floppy') return (bay.floppy ? 1 : 0) + (emulation && emulation.drive < 0x80 ? 1 : 0);
   return bay.disks.length + (emulation && emulation.drive >= 0x80 ? 1 : 0);
 }
