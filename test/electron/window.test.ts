@@ -7,7 +7,9 @@ import { testFolder } from '../support/folders.ts';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const pathFile = path.join(root, 'node_modules/electron/path.txt');
-const program = fs.existsSync(pathFile) ? path.join(root, 'node_modules/electron/dist', fs.readFileSync(pathFile, 'utf8').trim()) : '';
+const program = fs.existsSync(pathFile)
+  ? path.join(root, 'node_modules/electron/dist', fs.readFileSync(pathFile, 'utf8').trim())
+  : '';
 const reason = !fs.existsSync(program)
   ? 'Electron’s binary is not installed'
   : process.platform === 'linux' && !process.env['DISPLAY'] && !process.env['WAYLAND_DISPLAY']
@@ -18,10 +20,17 @@ const folder = testFolder();
 
 describe.skipIf(reason !== '')('the desktop window', () => {
   it('shows the library over app:// and carries calls', async () => {
-    const { buildElectron, buildRenderer } = (await import('../../scripts/build.mjs' as string)) as { buildElectron(): Promise<void>; buildRenderer(): void };
+    const { buildElectron, buildRenderer } = (await import('../../scripts/build.mjs' as string)) as {
+      buildElectron(): Promise<void>;
+      buildRenderer(): void;
+    };
     buildRenderer();
     await buildElectron();
-    const app = await _electron.launch({ executablePath: program, args: [root, '--no-sandbox'], env: { ...process.env, TRAPEZE_LIBRARY: folder } as Record<string, string> });
+    const app = await _electron.launch({
+      executablePath: program,
+      args: [root, '--no-sandbox'],
+      env: { ...process.env, TRAPEZE_LIBRARY: folder } as Record<string, string>,
+    });
     const window = await app.firstWindow();
     await window.getByRole('button', { name: 'New', exact: true }).waitFor();
     expect(window.url()).toMatch(/^app:\/\/trapeze\//);

@@ -131,7 +131,9 @@ export function callApplication(page: Page, method: string, request: unknown): P
 
 /** As `drop`, for a file that is too large to pass by value. */
 export async function dropFile(page: Page, file: string): Promise<void> {
-  await page.evaluate(() => document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'dropped' })));
+  await page.evaluate(() =>
+    document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'dropped' })),
+  );
   await page.locator('#dropped').setInputFiles(file);
   const transfer = await page.evaluateHandle(() => {
     const input = document.querySelector<HTMLInputElement>('#dropped')!;
@@ -139,6 +141,7 @@ export async function dropFile(page: Page, file: string): Promise<void> {
     for (const item of input.files ?? []) dataTransfer.items.add(item);
     return dataTransfer;
   });
-  for (const event of ['dragenter', 'dragover', 'drop']) await page.dispatchEvent('.window', event, { dataTransfer: transfer });
+  for (const event of ['dragenter', 'dragover', 'drop'])
+    await page.dispatchEvent('.window', event, { dataTransfer: transfer });
   await page.evaluate(() => document.querySelector('#dropped')?.remove());
 }

@@ -7,13 +7,18 @@ import { dispatch } from '../../../core/api/dispatch.ts';
 import { Failure } from '../../../core/api/failure.ts';
 import { decodeMessage, encodeMessage } from '../../../core/api/wire.ts';
 
-const handlers = { 'console.text': () => ({ lines: ['x'], cursor: null }), 'console.keys': () => null } as unknown as ApplicationHandlers;
+const handlers = {
+  'console.text': () => ({ lines: ['x'], cursor: null }),
+  'console.keys': () => null,
+} as unknown as ApplicationHandlers;
 
 describe('the wire', () => {
   it('carries byte arrays anywhere in a message', () => {
     const message = { id: 1, a: [Uint8Array.of(1, 2), { b: new Uint8Array(0) }], text: 'ä', n: null };
     expect(decodeMessage(encodeMessage(message) as Uint8Array<ArrayBuffer>)).toEqual(message);
-    expect(decodeMessage(encodeMessage({ buffer: Buffer.from([7]) }) as Uint8Array<ArrayBuffer>)).toEqual({ buffer: Uint8Array.of(7) });
+    expect(decodeMessage(encodeMessage({ buffer: Buffer.from([7]) }) as Uint8Array<ArrayBuffer>)).toEqual({
+      buffer: Uint8Array.of(7),
+    });
     expect(encodeMessage({ plain: true })).toBe('{"plain":true}');
   });
 
@@ -38,7 +43,9 @@ describe('the wire', () => {
 describe('dispatch', () => {
   it('validates requests before a handler sees them', async () => {
     const keys = (request: unknown) => dispatch(methods, handlers, 'console.keys', request);
-    await expect(keys({ id: 'm', scanCodes: [1, 300] })).rejects.toMatchObject({ record: { code: 'bad-request', reason: expect.stringContaining('scanCodes.1') as string } });
+    await expect(keys({ id: 'm', scanCodes: [1, 300] })).rejects.toMatchObject({
+      record: { code: 'bad-request', reason: expect.stringContaining('scanCodes.1') as string },
+    });
     await expect(keys({ id: '../etc', scanCodes: [1] })).rejects.toBeInstanceOf(Failure);
     await expect(keys({ id: 'm', scanCodes: [1] })).resolves.toBeNull();
   });

@@ -15,11 +15,22 @@ const entry = path.resolve(import.meta.dirname, '../../support/fakeVmProcess.ts'
 const open: Application[] = [];
 let count = 0;
 
-async function openApplication(libraryFolder = path.join(folder, `library-${count++}`), tourImage: string | null = null) {
-  const application = new Application({ libraryFolder, spawner: nodeSpawner(entry), version: '1', shell: 'server', tourImage });
+async function openApplication(
+  libraryFolder = path.join(folder, `library-${count++}`),
+  tourImage: string | null = null,
+) {
+  const application = new Application({
+    libraryFolder,
+    spawner: nodeSpawner(entry),
+    version: '1',
+    shell: 'server',
+    tourImage,
+  });
   await application.open();
   open.push(application);
-  const transport = localTransport(application.handlers, (listener) => application.onEvent(({ name, data }) => listener(name, data)));
+  const transport = localTransport(application.handlers, (listener) =>
+    application.onEvent(({ name, data }) => listener(name, data)),
+  );
   return { application, libraryFolder, client: createClient(transport) };
 }
 type Client = Awaited<ReturnType<typeof openApplication>>['client'];
@@ -43,7 +54,11 @@ afterEach(async () => {
 describe('the library', () => {
   it('keeps machines over a restart, with a sparse disk', async () => {
     const { client, libraryFolder } = await openApplication();
-    const machine = await client.call('machines.create', { name: 'Größe 1!', configuration: {}, newDiskBytes: 2 ** 30 });
+    const machine = await client.call('machines.create', {
+      name: 'Größe 1!',
+      configuration: {},
+      newDiskBytes: 2 ** 30,
+    });
     expect(machine.id).toBe('gro-e-1');
     const disk = machine.configuration.disks[0]!.path;
     expect(fs.statSync(disk)).toMatchObject({ size: 2 ** 30, blocks: 0 });
@@ -69,9 +84,13 @@ describe('the library', () => {
   it('refuses a taken name and leaves nothing of a failed creation', async () => {
     const { client, libraryFolder } = await openApplication();
     await client.call('machines.create', { name: 'one', configuration: {} });
-    await expect(client.call('machines.create', { name: 'one', configuration: {} })).rejects.toThrow(/named "one" already/);
+    await expect(client.call('machines.create', { name: 'one', configuration: {} })).rejects.toThrow(
+      /named "one" already/,
+    );
     const missing = path.join(folder, 'missing.img');
-    await expect(client.call('machines.create', { name: 'two', configuration: { disks: [{ path: missing }] } })).rejects.toThrow(missing);
+    await expect(
+      client.call('machines.create', { name: 'two', configuration: { disks: [{ path: missing }] } }),
+    ).rejects.toThrow(missing);
     expect(fs.readdirSync(path.join(libraryFolder, 'machines'))).toEqual(['one']);
   });
 
@@ -79,7 +98,10 @@ describe('the library', () => {
     const { client, application } = await openApplication();
     const foreign = put(folder, 'foreign.img', mbrDisk());
     const uploaded = await application.receiveUpload(Readable.from(mbrDisk()), 'up.img', mbrDisk().length);
-    const { id } = await client.call('machines.create', { name: 'x', configuration: { disks: [{ path: foreign }, { path: uploaded }] } });
+    const { id } = await client.call('machines.create', {
+      name: 'x',
+      configuration: { disks: [{ path: foreign }, { path: uploaded }] },
+    });
     await client.call('media.discard', { paths: [uploaded, foreign] });
     expect([fs.existsSync(uploaded), fs.existsSync(foreign)]).toEqual([true, true]);
     await client.call('machines.delete', { id });
@@ -112,7 +134,9 @@ describe('uploads', () => {
 
   it('are refused when they cannot fit', async () => {
     const { application } = await openApplication();
-    await expect(application.receiveUpload(Readable.from(Buffer.alloc(1)), 'huge', 2 ** 50)).rejects.toThrow(/do not fit/);
+    await expect(application.receiveUpload(Readable.from(Buffer.alloc(1)), 'huge', 2 ** 50)).rejects.toThrow(
+      /do not fit/,
+    );
   });
 });
 
@@ -148,7 +172,8 @@ describe('life of a machine', () => {
   it('refuses a second writer of one disk and names the holder', async () => {
     const { client } = await openApplication();
     const disk = put(folder, 'shared.img', mbrDisk());
-    for (const name of ['a', 'b']) await client.call('machines.create', { name, configuration: { disks: [{ path: disk }] } });
+    for (const name of ['a', 'b'])
+      await client.call('machines.create', { name, configuration: { disks: [{ path: disk }] } });
     await client.call('machines.start', { id: 'a' });
     await expect(client.call('machines.start', { id: 'b' })).rejects.toThrow(`${disk}: the disk is in use by "a"`);
     await client.call('machines.powerOff', { id: 'a' });
@@ -179,7 +204,9 @@ describe('life of a machine', () => {
     expect((await client.call('console.text', { id: 'm' }))!.lines[0]).toMatch(/fake machine/);
     const picture = await client.call('console.screenshot', { id: 'm', maxWidth: 100 });
     expect(picture).toMatchObject({ width: 100, height: 56 });
-    await expect.poll(async () => new TextDecoder().decode((await client.call('serial.history', { id: 'm' })).bytes)).toMatch(/fake machine/);
+    await expect
+      .poll(async () => new TextDecoder().decode((await client.call('serial.history', { id: 'm' })).bytes))
+      .toMatch(/fake machine/);
   });
 });
 

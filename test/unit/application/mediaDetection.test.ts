@@ -5,7 +5,15 @@ import { describe, expect, it } from 'vitest';
 import { Failure, failureText } from '../../../core/api/failure.ts';
 import { checkAttachment, detectMedia } from '../../../src-main/application/mediaDetection.ts';
 import { put, testFolder } from '../../support/folders.ts';
-import { cpioArchive, floppyImage, gptDisk, isoImage, linuxKernel, mbrDisk, multibootKernel } from '../../support/images.ts';
+import {
+  cpioArchive,
+  floppyImage,
+  gptDisk,
+  isoImage,
+  linuxKernel,
+  mbrDisk,
+  multibootKernel,
+} from '../../support/images.ts';
 
 const folder = testFolder();
 
@@ -41,25 +49,40 @@ describe('what a file is', () => {
   });
 
   it('warns of CDs that cannot start here', () => {
-    expect(detectMedia([put(folder, 'data.iso', isoImage('DATA_CD', { boot: false }))]).warnings[0]).toMatch(/no boot record/);
+    expect(detectMedia([put(folder, 'data.iso', isoImage('DATA_CD', { boot: false }))]).warnings[0]).toMatch(
+      /no boot record/,
+    );
     expect(detectMedia([put(folder, 'uefi.iso', isoImage('NEW', { platform: 0xef }))]).warnings[0]).toMatch(/UEFI/);
     expect(detectMedia([put(folder, 'deb-amd64.iso', isoImage('DEBIAN amd64'))]).warnings[0]).toMatch(/64-bit/);
   });
 
   it('tells partitioned disks, MBR and GPT', () => {
-    expect(detectMedia([put(folder, 'mbr', mbrDisk())])).toMatchObject({ kind: 'disk', evidence: 'MBR with 1 partition' });
-    expect(detectMedia([put(folder, 'gpt', gptDisk())])).toMatchObject({ kind: 'disk', evidence: 'GPT partition table' });
+    expect(detectMedia([put(folder, 'mbr', mbrDisk())])).toMatchObject({
+      kind: 'disk',
+      evidence: 'MBR with 1 partition',
+    });
+    expect(detectMedia([put(folder, 'gpt', gptDisk())])).toMatchObject({
+      kind: 'disk',
+      evidence: 'GPT partition table',
+    });
   });
 
   it('tells a floppy by size and boot sector', () => {
     const { proposal, evidence } = detectMedia([put(folder, 'boot.img', floppyImage())]);
     expect(evidence).toBe('1.44 MB floppy with a boot sector');
-    expect(proposal.configuration).toMatchObject({ floppy: { path: path.join(folder, 'boot.img') }, bootOrder: ['floppy', 'disk', 'cdrom'] });
+    expect(proposal.configuration).toMatchObject({
+      floppy: { path: path.join(folder, 'boot.img') },
+      bootOrder: ['floppy', 'disk', 'cdrom'],
+    });
   });
 
   it('pairs a kernel with its initial RAM disk in any order, compressed or not', () => {
     const kernel = put(folder, 'vmlinuz', linuxKernel('6.1.0-37-686'));
-    for (const [name, content] of [['initrd', cpioArchive()], ['initrd.gz', gzipSync(cpioArchive())], ['initrd.xz', Buffer.from('\xfd7zXZ\0.....', 'latin1')]] as const) {
+    for (const [name, content] of [
+      ['initrd', cpioArchive()],
+      ['initrd.gz', gzipSync(cpioArchive())],
+      ['initrd.xz', Buffer.from('\xfd7zXZ\0.....', 'latin1')],
+    ] as const) {
       const found = detectMedia([put(folder, name, content), kernel]);
       expect(found).toMatchObject({ kind: 'linux', title: 'Linux 6.1.0-37-686', warnings: [] });
       expect(found.proposal.configuration.kernel).toMatchObject({ path: kernel, initrd: path.join(folder, name) });
@@ -92,17 +115,37 @@ describe('what is refused', () => {
     ['text', 'words and words\n'.repeat(99), /Found text/],
     ['document.pdf', '%PDF-1.7 ...', /Found a PDF document/],
     ['elf', multibootKernel().fill(0, 4096, 8192), /ELF file without a Multiboot 1 header/],
-    ['noise', Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 73 + 11) & 0xff)), /Found the bytes 0b 54/],
+    [
+      'noise',
+      Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 73 + 11) & 0xff)),
+      /Found the bytes 0b 54/,
+    ],
     ['zeros', Buffer.alloc(4096), /only zeros/],
-    ['short.iso', isoImage('SHORT').subarray(0, 20 * 2048), /truncated\nIts volume has 49152 bytes, the file only 40960/],
+    [
+      'short.iso',
+      isoImage('SHORT').subarray(0, 20 * 2048),
+      /truncated\nIts volume has 49152 bytes, the file only 40960/,
+    ],
     ['short.img', mbrDisk(4096).subarray(0, 512 * 100), /truncated\nIts partitions reach to byte 2097152/],
     ['short-gpt', gptDisk(4096).subarray(0, 512 * 100), /truncated/],
     ['short-kernel', linuxKernel('6.1').subarray(0, 2600), /Linux kernel \(bzImage\), but it is truncated/],
-    ['a.qcow2', Buffer.concat([Buffer.from('QFI\xfb', 'latin1'), Buffer.alloc(600)]), /qcow2 disk \(QEMU\), which is not supported yet/],
+    [
+      'a.qcow2',
+      Buffer.concat([Buffer.from('QFI\xfb', 'latin1'), Buffer.alloc(600)]),
+      /qcow2 disk \(QEMU\), which is not supported yet/,
+    ],
     ['a.vmdk', Buffer.concat([Buffer.from('KDMV'), Buffer.alloc(600)]), /VMDK/],
     ['a.vhdx', Buffer.concat([Buffer.from('vhdxfile'), Buffer.alloc(600)]), /VHDX/],
     ['a.vhd', Buffer.concat([Buffer.alloc(1024), Buffer.from('conectix'), Buffer.alloc(504)]), /fixed VHD/],
-    ['a.vdi', (() => { const head = Buffer.alloc(512); head.writeUInt32LE(0xbeda107f, 0x40); return head; })(), /VDI/],
+    [
+      'a.vdi',
+      (() => {
+        const head = Buffer.alloc(512);
+        head.writeUInt32LE(0xbeda107f, 0x40);
+        return head;
+      })(),
+      /VDI/,
+    ],
     ['a.img.gz', gzipSync(mbrDisk()), /compressed with gzip/],
     ['a.img.xz', Buffer.from('\xfd7zXZ\0.....', 'latin1'), /compressed with xz/],
     ['initrd-alone', cpioArchive(), /initial RAM disk .* without its kernel/],
@@ -132,7 +175,9 @@ describe('what is refused', () => {
   });
 
   it('an attachment of the wrong kind', () => {
-    expect(() => checkAttachment(put(folder, 'cd2', isoImage('CD')), 'kernel')).toThrow(/not a Linux or Multiboot 1 kernel/);
+    expect(() => checkAttachment(put(folder, 'cd2', isoImage('CD')), 'kernel')).toThrow(
+      /not a Linux or Multiboot 1 kernel/,
+    );
     expect(() => checkAttachment(put(folder, 'hd2', mbrDisk()), 'cdrom')).toThrow(/not a CD image/);
     expect(() => checkAttachment(put(folder, 'blank', Buffer.alloc(512 * 64)), 'disk')).not.toThrow();
   });

@@ -32,11 +32,22 @@ vi.mock('electron', () => ({
 
 describe('what a window may not do', () => {
   it('is isolated and sandboxed', () => {
-    expect(windowOptions('p').webPreferences).toMatchObject({ contextIsolation: true, sandbox: true, nodeIntegration: false, webSecurity: true, webviewTag: false });
+    expect(windowOptions('p').webPreferences).toMatchObject({
+      contextIsolation: true,
+      sandbox: true,
+      nodeIntegration: false,
+      webSecurity: true,
+      webviewTag: false,
+    });
   });
 
   it('navigates nowhere else and opens nothing', () => {
-    const contents = Object.assign(new EventEmitter(), { handler: null as (() => { action: string }) | null, setWindowOpenHandler(handler: () => { action: string }) { this.handler = handler; } });
+    const contents = Object.assign(new EventEmitter(), {
+      handler: null as (() => { action: string }) | null,
+      setWindowOpenHandler(handler: () => { action: string }) {
+        this.handler = handler;
+      },
+    });
     guardContents(contents as unknown as WebContents);
     const prevented = (name: string, address?: string): boolean => {
       let result = false;
@@ -52,11 +63,18 @@ describe('what a window may not do', () => {
 
   it('is granted only what a console needs, and only on its own pages', () => {
     const handlers: Record<string, (...args: never[]) => unknown> = {};
-    const session = new Proxy({}, { get: (_target, name) => (handler: (...args: never[]) => unknown) => (handlers[String(name)] = handler) });
+    const session = new Proxy(
+      {},
+      { get: (_target, name) => (handler: (...args: never[]) => unknown) => (handlers[String(name)] = handler) },
+    );
     guardSession(session as Session);
     const ask = (address: string, permission: string): boolean => {
       let answer = false;
-      const request = handlers['setPermissionRequestHandler'] as unknown as (contents: object, permission: string, decide: (granted: boolean) => void) => void;
+      const request = handlers['setPermissionRequestHandler'] as unknown as (
+        contents: object,
+        permission: string,
+        decide: (granted: boolean) => void,
+      ) => void;
       request({ getURL: () => address }, permission, (granted) => (answer = granted));
       return answer;
     };
@@ -75,7 +93,8 @@ describe('what a window may not do', () => {
 describe('the bridge', () => {
   const contents = { send: vi.fn() };
   const window = { webContents: contents, isDestroyed: () => false } as unknown as BrowserWindow;
-  const sender = (url: string, extra: object = {}) => ({ sender: contents, senderFrame: { url, parent: null }, ...extra }) as unknown as IpcMainInvokeEvent;
+  const sender = (url: string, extra: object = {}) =>
+    ({ sender: contents, senderFrame: { url, parent: null }, ...extra }) as unknown as IpcMainInvokeEvent;
   const handlers: Record<string, (event: IpcMainInvokeEvent, ...args: unknown[]) => Promise<unknown>> = {};
   let fire: (event: { name: string; data: unknown }) => void = () => undefined;
   beforeEach(() => {
@@ -91,15 +110,26 @@ describe('the bridge', () => {
   });
 
   it('answers its own page with validated answers', async () => {
-    expect(await handlers[CHANNELS.call]!(sender('app://trapeze/'), 'console.text', { id: 'm' })).toEqual({ response: { lines: ['hello'], cursor: null } });
-    expect(await handlers[CHANNELS.call]!(sender('app://trapeze/'), 'console.text', { id: '../..' })).toMatchObject({ failure: { code: 'bad-request' } });
+    expect(await handlers[CHANNELS.call]!(sender('app://trapeze/'), 'console.text', { id: 'm' })).toEqual({
+      response: { lines: ['hello'], cursor: null },
+    });
+    expect(await handlers[CHANNELS.call]!(sender('app://trapeze/'), 'console.text', { id: '../..' })).toMatchObject({
+      failure: { code: 'bad-request' },
+    });
     expect(await handlers[CHANNELS.chooseFiles]!(sender('app://trapeze/'))).toEqual(['/a']);
   });
 
   it('refuses foreign pages, frames and windows', async () => {
-    for (const event of [sender('https://evil/'), sender('app://trapeze/', { senderFrame: { url: 'app://trapeze/', parent: {} } }), sender('app://trapeze/', { sender: {} }), sender('', { senderFrame: null })]) {
+    for (const event of [
+      sender('https://evil/'),
+      sender('app://trapeze/', { senderFrame: { url: 'app://trapeze/', parent: {} } }),
+      sender('app://trapeze/', { sender: {} }),
+      sender('', { senderFrame: null }),
+    ]) {
       expect(isTrustedSender(event, [window])).toBe(false);
-      expect(await handlers[CHANNELS.call]!(event, 'console.text', { id: 'm' })).toMatchObject({ failure: { code: 'bad-request' } });
+      expect(await handlers[CHANNELS.call]!(event, 'console.text', { id: 'm' })).toMatchObject({
+        failure: { code: 'bad-request' },
+      });
       expect(await handlers[CHANNELS.chooseFiles]!(event)).toEqual([]);
     }
   });
@@ -113,7 +143,11 @@ describe('the bridge', () => {
 it('the preload script exposes the contract and nothing else', async () => {
   electron.renderer = new EventEmitter();
   await import('../../../src-main/electron/preload.ts');
-  const bridge = electron.exposed['trapeze'] as { call(method: string, request: unknown): unknown; onEvent(listener: (name: string) => void): () => void; pathOf(file: unknown): string };
+  const bridge = electron.exposed['trapeze'] as {
+    call(method: string, request: unknown): unknown;
+    onEvent(listener: (name: string) => void): () => void;
+    pathOf(file: unknown): string;
+  };
   expect(Object.keys(bridge).toSorted()).toEqual(['call', 'chooseFiles', 'onEvent', 'pathOf']);
   bridge.call('machines.list', {});
   expect(electron.invoked).toEqual([[CHANNELS.call, 'machines.list', {}]]);
@@ -136,22 +170,34 @@ it('app:// serves the interface with its policy and nothing outside', async () =
   const page = await get('app://trapeze/');
   expect(await page.text()).toBe('page');
   expect(page.headers.get('Content-Security-Policy')).toMatch(/default-src 'none'/);
-  for (const url of ['app://other/', 'app://trapeze/..%2f..%2fetc/passwd', 'app://trapeze/none.js']) expect((await get(url)).status).toBe(404);
+  for (const url of ['app://other/', 'app://trapeze/..%2f..%2fetc/passwd', 'app://trapeze/none.js'])
+    expect((await get(url)).status).toBe(404);
   expect((await get('app://trapeze/', 'POST')).status).toBe(404);
 });
 
 it('files of a command line are those that exist', () => {
   put(folder, 'a.iso', 'x');
-  expect(filesOfArguments(['trapeze', '--flag', 'a.iso', 'none.iso', '.'], folder)).toEqual([path.join(folder, 'a.iso')]);
+  expect(filesOfArguments(['trapeze', '--flag', 'a.iso', 'none.iso', '.'], folder)).toEqual([
+    path.join(folder, 'a.iso'),
+  ]);
   fs.mkdirSync(path.join(folder, 'sub'));
   expect(filesOfArguments(['trapeze', 'sub'], folder)).toEqual([]);
 });
 
 it('a VM is a utility process whose end is reported', () => {
-  const child = Object.assign(new EventEmitter(), { pid: 7, stderr: new EventEmitter(), postMessage: vi.fn(), kill: vi.fn() });
+  const child = Object.assign(new EventEmitter(), {
+    pid: 7,
+    stderr: new EventEmitter(),
+    postMessage: vi.fn(),
+    kill: vi.fn(),
+  });
   const fork = vi.fn(() => child);
   const vm = utilitySpawner({ fork } as unknown as typeof utilityProcess, 'vm.mjs').spawn();
-  expect(fork).toHaveBeenCalledWith('vm.mjs', [], expect.objectContaining({ execArgv: ['--wasm-tiering-budget=300000'] }));
+  expect(fork).toHaveBeenCalledWith(
+    'vm.mjs',
+    [],
+    expect.objectContaining({ execArgv: ['--wasm-tiering-budget=300000'] }),
+  );
   const seen: unknown[] = [];
   vm.onMessage((message) => seen.push(message));
   vm.onErrorOutput((text) => seen.push(text));

@@ -43,7 +43,12 @@ describe('the captured keyboard', () => {
       controlAltDelete: () => did.push('ctrl-alt-del'),
     });
     for (const step of steps) {
-      const event = { code: step.slice(1), ctrlKey: false, preventDefault: () => undefined, stopPropagation: () => undefined } as KeyboardEvent;
+      const event = {
+        code: step.slice(1),
+        ctrlKey: false,
+        preventDefault: () => undefined,
+        stopPropagation: () => undefined,
+      } as KeyboardEvent;
       if (step === '!') keyboard.releaseAll();
       else if (step.startsWith('+')) keyboard.keyDown(event);
       else keyboard.keyUp(event);
@@ -68,7 +73,10 @@ describe('the captured keyboard', () => {
 });
 
 describe('scaling', () => {
-  const [guest, space] = [{ width: 640, height: 400 }, { width: 1500, height: 1300 }];
+  const [guest, space] = [
+    { width: 640, height: 400 },
+    { width: 1500, height: 1300 },
+  ];
   it('fits, multiplies or leaves alone', () => {
     expect(scaledSize('sharp', guest, space, 1)).toEqual({ width: 1500, height: 937 });
     expect(scaledSize('integer', guest, space, 1)).toEqual({ width: 1280, height: 800 });
@@ -79,7 +87,12 @@ describe('scaling', () => {
 });
 
 it('writes numbers as people read them', () => {
-  expect([bytesText(512), bytesText(1024), bytesText(1536 * 1024), bytesText(20 * 2 ** 30)]).toEqual(['512 B', '1 kB', '1.5 MB', '20 GB']);
+  expect([bytesText(512), bytesText(1024), bytesText(1536 * 1024), bytesText(20 * 2 ** 30)]).toEqual([
+    '512 B',
+    '1 kB',
+    '1.5 MB',
+    '20 GB',
+  ]);
   expect([countText(999), countText(3100), countText(2_500_000)]).toEqual(['999', '3.1k', '2.5M']);
   expect([durationText(5000), durationText(61_000), durationText(8_040_000)]).toEqual(['5 s', '1 min', '2 h 14 min']);
   expect(middleText('/a/very/long/path/to/file.iso', 16)).toHaveLength(16);

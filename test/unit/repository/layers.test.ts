@@ -10,10 +10,14 @@ const cruiser = path.join(root, 'node_modules/dependency-cruiser/bin/dependency-
 
 function cruise(folder: string): { status: number | null; text: string } {
   const present = ['core', 'src-main', 'src-renderer'].filter((name) => fs.existsSync(path.join(folder, name)));
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cruiser, '--config', path.join(root, '.dependency-cruiser.mjs'), ...present], {
-    cwd: folder,
-    encoding: 'utf8',
-  });
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [cruiser, '--config', path.join(root, '.dependency-cruiser.mjs'), ...present],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+    },
+  );
   return { status, text: stdout + stderr };
 }
 
@@ -23,8 +27,13 @@ fs.copyFileSync(path.join(root, 'tsconfig.base.json'), path.join(folder, 'tsconf
 fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
 
 /** A scratch tree with one file that imports another. */
-function importing(from: string, to: string, statement = `import { thing } from 'TARGET';\nexport const x = thing;\n`): string {
-  for (const name of ['core', 'src-main', 'src-renderer']) fs.rmSync(path.join(folder, name), { recursive: true, force: true });
+function importing(
+  from: string,
+  to: string,
+  statement = `import { thing } from 'TARGET';\nexport const x = thing;\n`,
+): string {
+  for (const name of ['core', 'src-main', 'src-renderer'])
+    fs.rmSync(path.join(folder, name), { recursive: true, force: true });
   if (to.endsWith('.ts')) {
     fs.mkdirSync(path.dirname(path.join(folder, to)), { recursive: true });
     fs.writeFileSync(path.join(folder, to), 'export const thing = 1;\nexport type thing = number;\n');
@@ -71,20 +80,28 @@ it('the repository obeys', () => {
 
 it('core compiles without Node and DOM, and a use of either is an error', () => {
   const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-  const options = JSON.parse(fs.readFileSync(path.join(root, 'tsconfig.base.json'), 'utf8')) as { compilerOptions: { types: string[]; lib: string[] } };
+  const options = JSON.parse(fs.readFileSync(path.join(root, 'tsconfig.base.json'), 'utf8')) as {
+    compilerOptions: { types: string[]; lib: string[] };
+  };
   expect(options.compilerOptions.types).toEqual([]);
   expect(options.compilerOptions.lib.join()).not.toMatch(/DOM/);
   const scratch = path.join(folder, 'types');
   fs.mkdirSync(scratch);
   fs.writeFileSync(path.join(scratch, 'a.ts'), 'export const a = [process, document];\n');
-  fs.writeFileSync(path.join(scratch, 'tsconfig.json'), JSON.stringify({ extends: path.join(root, 'tsconfig.base.json'), include: ['a.ts'] }));
+  fs.writeFileSync(
+    path.join(scratch, 'tsconfig.json'),
+    JSON.stringify({ extends: path.join(root, 'tsconfig.base.json'), include: ['a.ts'] }),
+  );
   const check = () => execFileSync(process.execPath, [tsc, '-p', scratch], { encoding: 'utf8', stdio: 'pipe' });
   expect(check).toThrow(/Command failed/);
 });
 
 it('every folder of a layer has a README of at most 10 lines', () => {
   const folders = ['core', 'src-main'].flatMap((top) =>
-    fs.readdirSync(path.join(root, top), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => `${top}/${entry.name}`),
+    fs
+      .readdirSync(path.join(root, top), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => `${top}/${entry.name}`),
   );
   const wrong = folders.filter((name) => {
     const file = path.join(root, name, 'README.md');
@@ -94,7 +111,9 @@ it('every folder of a layer has a README of at most 10 lines', () => {
 });
 
 it('colours stand in the tokens only', () => {
-  const files = fs.readdirSync(path.join(root, 'src-renderer'), { recursive: true, encoding: 'utf8' }).filter((name) => /\.(vue|css)$/.test(name) && !name.endsWith('tokens.css'));
+  const files = fs
+    .readdirSync(path.join(root, 'src-renderer'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /\.(vue|css)$/.test(name) && !name.endsWith('tokens.css'));
   const literal = /#[0-9a-f]{3,8}\b(?![^<]*<\/script>)|\brgba?\(|\bhsla?\(/i;
   const wrong = files.filter((name) => {
     const text = fs.readFileSync(path.join(root, 'src-renderer', name), 'utf8');

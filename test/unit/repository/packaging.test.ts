@@ -10,7 +10,9 @@ const yaml = createRequire(import.meta.url)('js-yaml') as { load(text: string): 
 const configuration = yaml.load(fs.readFileSync(path.join(root, 'electron-builder.yml'), 'utf8'));
 
 function validator() {
-  const schema = JSON.parse(fs.readFileSync(path.join(root, 'node_modules/app-builder-lib/scheme.json'), 'utf8')) as object;
+  const schema = JSON.parse(
+    fs.readFileSync(path.join(root, 'node_modules/app-builder-lib/scheme.json'), 'utf8'),
+  ) as object;
   return new Ajv({ strict: false, allErrors: true }).compile(schema);
 }
 
@@ -28,18 +30,28 @@ describe('electron-builder.yml', () => {
   });
 
   it('builds for all three systems with fuses set and files listed', () => {
-    const targets = (system: string) => (configuration[system] as { target: (string | { target: string })[] }).target.map((entry) => (typeof entry === 'string' ? entry : entry.target));
+    const targets = (system: string) =>
+      (configuration[system] as { target: (string | { target: string })[] }).target.map((entry) =>
+        typeof entry === 'string' ? entry : entry.target,
+      );
     expect(targets('win')).toEqual(['nsis']);
     expect(targets('mac')).toEqual(['dmg', 'zip']);
     expect(targets('linux')).toEqual(['AppImage', 'deb']);
-    expect(configuration['electronFuses']).toMatchObject({ runAsNode: false, onlyLoadAppFromAsar: true, enableEmbeddedAsarIntegrityValidation: true });
+    expect(configuration['electronFuses']).toMatchObject({
+      runAsNode: false,
+      onlyLoadAppFromAsar: true,
+      enableEmbeddedAsarIntegrityValidation: true,
+    });
     expect(configuration['files']).toContain('dist/renderer/**/*');
     expect((configuration['fileAssociations'] as { ext: string }[]).map(({ ext }) => ext)).toContain('iso');
   });
 });
 
 it('the gate runs just npm test', () => {
-  const lines = fs.readFileSync(path.join(root, '.ci/run'), 'utf8').split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  const lines = fs
+    .readFileSync(path.join(root, '.ci/run'), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'));
   expect(lines).toEqual(['exec npm test']);
   expect(fs.statSync(path.join(root, '.ci/run')).mode & 0o111).not.toBe(0);
 });

@@ -18,7 +18,13 @@ let cookie: string;
 beforeAll(async () => {
   put(folder, 'index.html', '<p>the page</p>');
   put(folder, 'secret.key', 'not for the web');
-  application = new Application({ libraryFolder: path.join(folder, 'library'), spawner: nodeSpawner('none'), version: '9', shell: 'server', tourImage: null });
+  application = new Application({
+    libraryFolder: path.join(folder, 'library'),
+    spawner: nodeSpawner('none'),
+    version: '9',
+    shell: 'server',
+    tourImage: null,
+  });
   await application.open();
   server = await startServer({ application, rendererFolder: folder, host: '127.0.0.1', port: 0, token: TOKEN });
   cookie = `trapeze-${server.port}=${TOKEN}`;
@@ -108,8 +114,24 @@ describe('uploads', () => {
     const headers = { cookie, origin: origin(), 'content-length': body.length };
     const sent = await request('/upload?name=x.img', { method: 'POST', headers }, body);
     expect(JSON.parse(sent.body)).toEqual({ path: path.join(application.library.mediaFolder, 'x.img') });
-    expect((await request('/upload?name=x', { method: 'POST', headers: { ...headers, origin: 'http://evil.example' } }, body)).status).toBe(403);
-    expect((await request('/upload?name=x', { method: 'POST', headers: { cookie, origin: origin(), 'transfer-encoding': 'chunked' } }, body)).body).toMatch(/must say its length/);
+    expect(
+      (
+        await request(
+          '/upload?name=x',
+          { method: 'POST', headers: { ...headers, origin: 'http://evil.example' } },
+          body,
+        )
+      ).status,
+    ).toBe(403);
+    expect(
+      (
+        await request(
+          '/upload?name=x',
+          { method: 'POST', headers: { cookie, origin: origin(), 'transfer-encoding': 'chunked' } },
+          body,
+        )
+      ).body,
+    ).toMatch(/must say its length/);
   });
 });
 

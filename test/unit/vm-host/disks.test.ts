@@ -11,7 +11,8 @@ import { put, testFolder } from '../../support/folders.ts';
 
 const folder = testFolder();
 const lockFolder = path.join(folder, 'locks');
-const openStore = (file: string, readOnly = false) => new FileBlockStore(file, { readOnly, sectorBytes: 512, holder: 'test', lockFolder });
+const openStore = (file: string, readOnly = false) =>
+  new FileBlockStore(file, { readOnly, sectorBytes: 512, holder: 'test', lockFolder });
 
 describe('a raw image as a disk', () => {
   it('reads what was written, also through another store', () => {
