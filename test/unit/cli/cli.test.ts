@@ -109,6 +109,11 @@ describe('run', () => {
     expect(fs.readFileSync(debug, 'utf8')).toBe('fake debug line\n');
   });
 
+  it('ends with (value << 1) | 1 through the debug exit', async () => {
+    expect((await cli(['run', disk], 'exit 0\r')).status).toBe(1);
+    expect((await cli(['run', disk], 'exit 16\r')).status).toBe(33);
+  });
+
   it('ends with 124 when the time is up', async () => {
     expect((await cli(['run', disk, '--timeout', '0.2', '--serial', 'none'])).status).toBe(124);
   });
