@@ -143,9 +143,10 @@ export class Cpu {
   set rip(value: number) {
     this.setWide(FIELD.rip, value >>> 0);
   }
-  /** Physical address of the instruction in progress, as far as segmentation alone tells (paging off). */
+  /** Physical address of the instruction in progress, below 4 GiB. */
   get codeAddress(): number {
-    return (this.segmentBase(CS) + this.rip) >>> 0;
+    const linear = (this.segmentBase(CS) + this.rip) >>> 0;
+    return this.translate(linear, ACCESS.fetch | this.userAccess) === 0 ? -1 : this.get32(FIELD.mmioAddress);
   }
   get cpl(): number {
     return this.get32(FIELD.cpl);
