@@ -1,7 +1,7 @@
 // A person drops Debian's kernel on a CD, clicks once, and works in its shell on VGA and on the serial port.
 import fs from 'node:fs';
 import path from 'node:path';
-import { dropFile, expect, expectScreen, root, screenText, test } from './fixtures.ts';
+import { dropFile, expect, expectScreen, root, screenText, test, typeOnKeys } from './fixtures.ts';
 
 const guests = path.join(root, '.cache/guests');
 const BOOT_MS = 240_000;
@@ -24,7 +24,7 @@ test('from a dropped ISO to a computed answer in the shell', async ({ app, shot 
   await expect.poll(() => screenText(app, id), { timeout: BOOT_MS, intervals: [1000] }).toContain(prompt.trim());
   await shot('linux-shell');
   await app.getByRole('application').click();
-  await app.keyboard.type('echo $((6*7))-on-vga\n', { delay: 40 });
+  await typeOnKeys(app, 'echo $((6*7))-on-vga\n');
   await expectScreen(app, id, /^42-on-vga$/m);
   await shot('linux-answer');
   await app.keyboard.press('ControlRight');
