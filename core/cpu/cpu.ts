@@ -13,6 +13,7 @@ import { checkDataBreakpoints } from './system/debugRegisters.ts';
 import { GuestFault, raise, raisePageFault, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
 import { createHelpers, type Helper } from './system/helpers.ts';
+import type { X87Functions } from './x87/x87Functions.ts';
 
 /** Exits to whoever drives the CPU: all that a guest cannot do alone. */
 export interface CpuHost {
@@ -41,7 +42,7 @@ export type ExitKind =
 /** Why the CPU does not run. `shutdown`: triple fault. */
 export type Activity = 'running' | 'halted' | 'shutdown';
 
-interface Interpreter {
+interface Interpreter extends X87Functions {
   run(cpu: number, record: number): number;
   translate(cpu: number, linear: bigint, access: number): number;
   readLinear(cpu: number, linear: bigint, size: number, access: number): number;
@@ -98,6 +99,11 @@ export class Cpu {
     const module = new WebAssembly.Module(buildInterpreter(this.map));
     this.#wasm = new WebAssembly.Instance(module, { env: this.#imports() }).exports as unknown as Interpreter;
     this.reset();
+  }
+
+  /** The x87's shared functions, for its helpers. */
+  get x87(): X87Functions {
+    return this.#wasm;
   }
 
   // --- state access -------------------------------------------------------------------------------------------------

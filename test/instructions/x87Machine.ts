@@ -3,7 +3,7 @@ import { Cpu, type CpuHost } from '../../core/cpu/cpu.ts';
 import { FIELD } from '../../core/cpu/state/layout.ts';
 import { PhysicalMap } from '../../core/mmu/physicalMap.ts';
 
-export const CODE = 0x1000, DATA = 0x8000, RAM_BYTES = 1 << 20;
+export const CODE = 0x30000, DATA = 0x20000, RAM_BYTES = 1 << 20;
 
 const host: CpuHost = {
   portRead: () => 0xff,
@@ -53,12 +53,33 @@ export class X87Machine {
     return this.cpu.view.getUint32(this.cpu.map.ram + address, true);
   }
 
+  readonly #places = new Map<string, number>();
+  #nextPlace = CODE + 0x1000;
+
+  /** Puts code into memory for `runAt`; the same code only once. */
+  place(code: string): number {
+    let address = this.#places.get(code);
+    if (address === undefined) {
+      address = this.#nextPlace;
+      this.#nextPlace += 32;
+      this.ram.set([...Buffer.from(code, 'hex'), 0xf4], address);
+      this.#places.set(code, address);
+      this.cpu.code.flush();
+    }
+    return address;
+  }
+
   /** Executes code that ends with HLT or in an exception; returns the vector, or -1. */
   run(code: readonly number[]): number {
     const { cpu } = this;
     this.ram.set([...code, 0xf4], CODE);
     cpu.code.flush();
-    cpu.rip = CODE;
+    return this.runAt(CODE);
+  }
+  runAt(address: number): number {
+    const { cpu } = this;
+    cpu.rip = address;
+    cpu.setReg32(4, 0x7000);
     cpu.activity = 'running';
     for (let turn = 0; turn < 1000 && cpu.activity === 'running'; turn++) {
       cpu.run(100);

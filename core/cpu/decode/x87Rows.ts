@@ -58,7 +58,7 @@ function defineTransfers(): void {
   stack('FXCH', 0xdf, 1, transfer.exchange(0xdf));
   stack('FST', 0xdd, 2, transfer.storeRegister(0xdd, false));
   for (const [opcode, reg] of [[0xdd, 3], [0xd9, 3], [0xdf, 2], [0xdf, 3]]) {
-    stack('FSTP', opcode, reg, transfer.storeRegister(opcode, true));
+    stack('FSTP', opcode, reg, transfer.storeRegister(opcode, true, opcode !== 0xd9));
   }
   stack('FFREE', 0xdd, 0, transfer.free(0xdd, false));
   stack('FFREEP', 0xdf, 0, transfer.free(0xdf, true));

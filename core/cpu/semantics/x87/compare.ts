@@ -15,7 +15,7 @@ import { type Format, readNumber, stackOperand } from './transfer.ts';
 const CONDITIONS = SW.C0 | SW.C2 | SW.C3;
 const STOPPED = 1;
 
-/** (cpu, a, b, flags, quiet) -> C0, C2, C3 of the comparison, or STOPPED when an exception is not masked. */
+/** (cpu, a, b, flags, quiet) -> C0, C2, C3 of the comparison, and STOPPED when an exception is not masked. */
 const compareValues: SharedFunction<'i32'> = {
   name: 'x87Compare',
   parameters: ['i32', 'i32', 'i64', 'i32', 'i64', 'i32', 'i32'],
@@ -30,42 +30,43 @@ const compareValues: SharedFunction<'i32'> = {
       const signals = (word: I32, value: I64): I32 => and(isNan(word, value), eqz(and(value, i64(QUIET_BIT))));
       const unsupported = or(isUnsupported(aw, a), isUnsupported(bw, b));
       const invalid = or(xor(quiet, i32(1)), or(unsupported, or(signals(aw, a), signals(bw, b))));
-      f.if(call(raiseFlags, cpu, invalid), () => f.return(i32(STOPPED)));
-      f.return(i32(CONDITIONS));
+      f.return(or(i32(CONDITIONS), ne(call(raiseFlags, cpu, invalid), i32(0))));
     });
     f.set(flags, or(flags, shl(or(isDenormal(aw, a), isDenormal(bw, b)), 1)));
-    f.if(call(raiseFlags, cpu, flags), () => f.return(i32(STOPPED)));
+    const stopped = f.let(ne(call(raiseFlags, cpu, flags), i32(0)));
     // Denormals and pseudo-denormals have the exponent 1.
     const aExponent = f.let(or(exponent(aw), eqz(exponent(aw)))), bExponent = f.let(or(exponent(bw), eqz(exponent(bw))));
-    f.if(eqz(or(a, b)), () => f.return(i32(SW.C3)));
+    f.if(eqz(or(a, b)), () => f.return(or(i32(SW.C3), stopped)));
     f.if(
       ne(shrU(aw, 15), shrU(bw, 15)),
       () => f.set(result, shl(shrU(aw, 15), 8)),
       () => {
-        f.if(and(eq(aExponent, bExponent), eq(a, b)), () => f.return(i32(SW.C3)));
+        f.if(and(eq(aExponent, bExponent), eq(a, b)), () => f.return(or(i32(SW.C3), stopped)));
         // Zero has the least significand at the least exponent.
         const less = or(ltU(aExponent, bExponent), and(eq(aExponent, bExponent), ltU(a, b)));
         f.set(result, shl(xor(less, shrU(aw, 15)), 8));
       },
     );
-    f.return(result);
+    f.return(or(result, stopped));
   },
 };
 
-/** Puts the outcome into the status word, or into ZF, PF and CF. */
+/** Puts the outcome into the status word, or into ZF, PF and CF. What is not masked keeps from popping alone. */
 function conclude(x: SemanticsContext, outcome: I32, where: 'status' | 'eflags', pops: number): void {
   const { f, cpu } = x;
   const result = f.let(outcome);
-  f.if(ne(result, i32(STOPPED)), () => {
-    if (where === 'status') f.do(store32(cpu, or(and(status(cpu), i32(~CONDITIONS)), result), FIELD.fpStatus));
-    // C0, C2 and C3 are where SAHF wants them: CF, PF and ZF in bits 0, 2 and 6 of the upper byte.
-    else writeArithmeticFlags(x, f.let(shrU(result, 8)), true);
+  const conditions = and(result, i32(CONDITIONS));
+  if (where === 'status') f.do(store32(cpu, or(and(status(cpu), i32(~CONDITIONS)), conditions), FIELD.fpStatus));
+  // C0, C2 and C3 are where SAHF wants them: CF, PF and ZF in bits 0, 2 and 6 of the upper byte.
+  else writeArithmeticFlags(x, f.let(shrU(conditions, 8)), true);
+  if (pops === 0) return;
+  f.if(eqz(and(result, i32(STOPPED))), () => {
     for (let count = 0; count < pops; count++) pop(f, cpu);
   });
 }
 
 function whenEmpty(x: SemanticsContext): I32 {
-  return select(x.call(raiseFlags, x.cpu, i32(STACK_UNDERFLOW)), i32(STOPPED), i32(CONDITIONS));
+  return or(i32(CONDITIONS), ne(x.call(raiseFlags, x.cpu, i32(STACK_UNDERFLOW)), i32(0)));
 }
 
 export interface Comparison {
@@ -84,15 +85,19 @@ export const compare =
     const zero = f.let(top(cpu)), other = stackOperand(x);
     const a = f.let(registerAt(cpu, zero)), b = f.let(registerAt(cpu, other));
     const outcome = f.local('i32');
+    const before = f.let(and(status(cpu), i32(where === 'eflags' ? SW.C1 : 0)));
     f.if(
       and(isFull(cpu, zero), isFull(cpu, other)),
-      () =>
+      () => {
         f.set(
           outcome,
           x.call(
             compareValues, cpu, exponentAt(a), significandAt(a), exponentAt(b), significandAt(b), i32(0), i32(quiet ? 1 : 0),
           ),
-        ),
+        );
+        // FCOMI leaves C1 alone.
+        if (where === 'eflags') f.do(store32(cpu, or(status(cpu), before), FIELD.fpStatus));
+      },
       () => f.set(outcome, whenEmpty(x)),
     );
     conclude(x, outcome, where, pops);

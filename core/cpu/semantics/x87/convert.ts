@@ -106,6 +106,7 @@ function narrow(name: string, exponentBits: number, fractionBits: number): Share
   const maximum = (1 << exponentBits) - 1, bias = maximum >> 1;
   const dropped = 63 - fractionBits;
   const infinity = BigInt(maximum) << BigInt(fractionBits);
+  const indefinite = (1n << BigInt(exponentBits + fractionBits)) | infinity | (1n << BigInt(fractionBits - 1));
   return {
     name,
     parameters: ['i32', 'i32', 'i64'],
@@ -120,8 +121,8 @@ function narrow(name: string, exponentBits: number, fractionBits: number): Share
         f.return(bits);
       };
       const kept = f.local('i64'), rest = f.local('i64'), target = f.local('i32'), away = f.local('i32');
-      f.if(and(geS(significand, i64(0)), exponent), () =>
-        give(i64((infinity << 1n | infinity) & (1n << BigInt(exponentBits + fractionBits + 1)) - 1n | 1n << BigInt(fractionBits - 1) | 1n << BigInt(exponentBits + fractionBits)), i32(SW.IE)),
+      f.if(and(geS(significand, i64(0)), ne(exponent, i32(0))), () =>
+        give(i64(indefinite), i32(SW.IE)),
       );
       f.if(eq(exponent, i32(0x7fff)), () => {
         const fraction = f.let(and(shrU(significand, dropped), i64((1n << BigInt(fractionBits)) - 1n)));

@@ -125,7 +125,8 @@ export const push: SharedFunction<'i32'> = {
     f.if(
       flags,
       () => {
-        f.if(call(raiseFlags, cpu, flags), () => f.return(i32(0)));
+        // A denormal is loaded even if DE is not masked.
+        f.if(and(call(raiseFlags, cpu, flags), i32(SW.IE)), () => f.return(i32(0)));
         f.if(and(flags, i32(SW.IE)), () => f.set(significand, or(significand, i64(QUIET_BIT))));
       },
       () => clearC1(f, cpu),

@@ -59,8 +59,7 @@ export const loadRegister =
       () => f.drop(x.call(push, cpu, exponentAt(register), significandAt(register), i32(0))),
       () => {
         const target = f.let(and(sub(top(cpu), i32(1)), i32(7)));
-        const flags = select(isFull(cpu, target), i32(STACK_UNDERFLOW | SW.C1), i32(STACK_UNDERFLOW));
-        f.if(eqz(x.call(raiseFlags, cpu, flags)), () => {
+        f.if(eqz(x.call(raiseFlags, cpu, i32(STACK_UNDERFLOW))), () => {
           setTop(f, cpu, target);
           fill(f, cpu, target);
           storeAt(f, f.let(registerAt(cpu, target)), i32(INDEFINITE.exponent), i64(INDEFINITE.significand));
@@ -181,9 +180,9 @@ export const storeExtended =
     );
   };
 
-/** SDM 2A FST ST(i), FSTP ST(i). */
+/** SDM 2A FST ST(i), FSTP ST(i). D9 D8 + i (FSTPNCE) pops an empty register without a fault. */
 export const storeRegister =
-  (opcode: number, pops: boolean): Semantics =>
+  (opcode: number, pops: boolean, checks = true): Semantics =>
   (x) => {
     const { f, cpu } = x;
     wait(x);
@@ -201,10 +200,16 @@ export const storeRegister =
         clearC1(f, cpu);
         finish(exponentAt(from), significandAt(from));
       },
-      () =>
+      () => {
+        if (!checks) {
+          clearC1(f, cpu);
+          pop(f, cpu);
+          return;
+        }
         f.if(eqz(x.call(raiseFlags, cpu, i32(STACK_UNDERFLOW))), () =>
           finish(i32(INDEFINITE.exponent), i64(INDEFINITE.significand)),
-        ),
+        );
+      },
     );
   };
 
@@ -252,7 +257,7 @@ export const exchange =
     );
   };
 
-/** SDM 2A FCMOVcc; `code` is the condition as Jcc numbers it. */
+/** SDM 2A FCMOVcc: an empty operand gives the default NaN whatever the condition. `code` is the condition as Jcc numbers it. */
 export const conditionalMove =
   (opcode: number, code: number): Semantics =>
   (x) => {
@@ -263,15 +268,11 @@ export const conditionalMove =
     const to = f.let(registerAt(cpu, target)), from = f.let(registerAt(cpu, source));
     f.if(
       and(isFull(cpu, target), isFull(cpu, source)),
-      () => {
-        clearC1(f, cpu);
-        f.if(condition(x, code), () => storeAt(f, to, exponentAt(from), significandAt(from)));
-      },
+      () => f.if(condition(x, code), () => storeAt(f, to, exponentAt(from), significandAt(from))),
       () =>
         f.if(eqz(x.call(raiseFlags, cpu, i32(STACK_UNDERFLOW))), () => {
-          f.drop(x.call(fillEmpty, cpu, target));
-          f.drop(x.call(fillEmpty, cpu, source));
-          f.if(condition(x, code), () => storeAt(f, to, exponentAt(from), significandAt(from)));
+          fill(f, cpu, target);
+          storeAt(f, to, i32(INDEFINITE.exponent), i64(INDEFINITE.significand));
         }),
     );
   };
@@ -285,6 +286,7 @@ export const free =
     note(x, opcode, false);
     const number = stackOperand(x);
     f.do(store32(cpu, and(load32(cpu, FIELD.fpTags), xor(shl(i32(1), number), i32(-1))), FIELD.fpTags));
+    clearC1(f, cpu);
     if (pops) pop(f, cpu);
   };
 
