@@ -34,4 +34,21 @@ test('from a dropped ISO to a computed answer in the shell', async ({ app, shot 
   await app.keyboard.type('echo $((6*8))-on-serial\n', { delay: 20 });
   await expect(app.locator('.xterm-rows')).toContainText('48-on-serial', { timeout: 20_000 });
   await shot('linux-serial');
+
+  const state = app.locator('.machine-header .state');
+  await app.getByRole('button', { name: 'Pause' }).click();
+  await expect(state).toHaveText('Paused');
+  await app.getByRole('button', { name: 'Continue' }).click();
+  await expect(state).toHaveText('Running');
+  await app.locator('.xterm').click();
+  await app.keyboard.type('echo still-$((2+3))-here\n', { delay: 20 });
+  await expect(app.locator('.xterm-rows')).toContainText('still-5-here', { timeout: 20_000 });
+  await app.getByRole('button', { name: 'More ways to stop' }).click();
+  await app.getByRole('menuitem', { name: 'Reset' }).click();
+  await expect.poll(() => screenText(app, id)).not.toContain('42-on-vga');
+  await expectScreen(app, id, /ISOLINUX/);
+  await app.getByRole('button', { name: 'More ways to stop' }).click();
+  await app.getByRole('menuitem', { name: 'Power off…' }).click();
+  await app.getByRole('dialog').getByRole('button', { name: 'Power off' }).click();
+  await expect(state).toHaveText('Stopped');
 });
