@@ -179,17 +179,17 @@ export class Cpu {
 
   /** EFLAGS with the lazy flags computed. */
   get eflags(): number {
-    const carry = this.get32(FIELD.flagCarry), aux = this.get32(FIELD.flagAux);
+    const carry = this.get32(FIELD.flagCarry);
     const low = this.get32(FIELD.flagResult), high = this.get32(FIELD.flagResult + 4);
     let parity = low & 0xff;
     parity ^= parity >> 4;
     const odd = (0x6996 >> (parity & 15)) & 1;
     let flags = this.get32(FIELD.eflags);
     flags |= carry >>> 31;
-    flags |= ((odd ^ 1 ^ (aux >>> 16)) & 1) << 2;
-    flags |= ((aux >>> 3) & 1) << 4;
-    if (low === 0 && high === 0) flags |= FLAG.ZF;
-    flags |= (((high >>> 31) ^ (aux >>> 17)) & 1) << 7;
+    flags |= (odd ^ 1 ^ ((high ^ (high << 1)) >>> 31)) << 2;
+    flags |= ((carry >>> 3) & 1) << 4;
+    if (low === 0) flags |= FLAG.ZF;
+    flags |= (high >>> 31) << 7;
     flags |= ((carry ^ (carry << 1)) >>> 31) << 11;
     return flags;
   }
@@ -201,9 +201,9 @@ export class Cpu {
   setArithmeticFlags(flags: number): void {
     const carry = flags & 1, overflow = (flags >>> 11) & 1, zero = (flags >>> 6) & 1;
     const parity = (flags >>> 2) & 1, sign = (flags >>> 7) & 1, aux = (flags >>> 4) & 1;
-    this.set32(FIELD.flagCarry, (carry << 31) | ((carry ^ overflow) << 30));
-    this.setWide(FIELD.flagResult, zero ? 0 : 0x101);
-    this.set32(FIELD.flagAux, (aux << 3) | ((parity ^ zero) << 16) | (sign << 17));
+    this.set32(FIELD.flagCarry, (carry << 31) | ((carry ^ overflow) << 30) | (aux << 3));
+    this.set32(FIELD.flagResult, zero ? 0 : 0x300);
+    this.set32(FIELD.flagResult + 4, (sign << 31) | ((sign ^ parity ^ 1) << 30));
   }
 
   // --- segments -----------------------------------------------------------------------------------------------------
