@@ -18,9 +18,8 @@ function inverseArc(n: bigint, alternates: boolean): bigint {
 export const PI = 4n * (4n * inverseArc(5n, true) - inverseArc(239n, true));
 export const LN2 = 2n * inverseArc(3n, false);
 
-/** sin(r) / r from r^2; just below 1 when r^2 is nothing. */
+/** sin(r) / r from r^2. */
 export function sineFactor(square: bigint): bigint {
-  if (square === 0n) return ONE - 1n;
   let term = ONE, sum = ONE;
   for (let n = 2n; term !== 0n; n += 2n) {
     term = -((term * square) >> shift) / (n * (n + 1n));
@@ -31,7 +30,6 @@ export function sineFactor(square: bigint): bigint {
 
 /** cos(r) from r^2. */
 export function cosine(square: bigint): bigint {
-  if (square === 0n) return ONE - 1n;
   let term = ONE, sum = ONE;
   for (let n = 1n; term !== 0n; n += 2n) {
     term = -((term * square) >> shift) / (n * (n + 1n));
