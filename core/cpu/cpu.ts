@@ -28,6 +28,9 @@ export interface CpuHost {
   acknowledgeInterrupt(): number;
   /** One exit of a class happened (counted by the hypervisor). */
   exit(kind: ExitKind): void;
+  /** Work for an exit begins and ends, for the accounting of time. */
+  exitBegins(): void;
+  exitEnds(): void;
   guestError(what: string, detail: Readonly<Record<string, number | string>>): void;
 }
 
@@ -68,6 +71,8 @@ export class Cpu {
   nmiBlocked = false;
   /** A device asks the run loop to look after this instruction (reset, power off, a stopped clock). */
   leaveRequested = false;
+  /** A firmware service has set the whole state: execution continues at `rip`, not behind the instruction. */
+  jumpRequested = false;
   /** Detail of the last shutdown, for people. */
   shutdownDetail = '';
   /** Instructions retired before the current slice, plus the slice's budget: see instructionCount. */
@@ -144,6 +149,11 @@ export class Cpu {
   set rip(value: number) {
     this.setWide(FIELD.rip, value >>> 0);
   }
+  /** Physical address of the instruction in progress, below 4 GiB. */
+  get codeAddress(): number {
+    const linear = (this.segmentBase(CS) + this.rip) >>> 0;
+    return this.translate(linear, ACCESS.fetch | this.userAccess) === 0 ? -1 : this.get32(FIELD.mmioAddress);
+  }
   get cpl(): number {
     return this.get32(FIELD.cpl);
   }
@@ -169,17 +179,17 @@ export class Cpu {
 
   /** EFLAGS with the lazy flags computed. */
   get eflags(): number {
-    const carry = this.get32(FIELD.flagCarry), aux = this.get32(FIELD.flagAux);
+    const carry = this.get32(FIELD.flagCarry);
     const low = this.get32(FIELD.flagResult), high = this.get32(FIELD.flagResult + 4);
     let parity = low & 0xff;
     parity ^= parity >> 4;
     const odd = (0x6996 >> (parity & 15)) & 1;
     let flags = this.get32(FIELD.eflags);
     flags |= carry >>> 31;
-    flags |= ((odd ^ 1 ^ (aux >>> 16)) & 1) << 2;
-    flags |= ((aux >>> 3) & 1) << 4;
-    if (low === 0 && high === 0) flags |= FLAG.ZF;
-    flags |= (((high >>> 31) ^ (aux >>> 17)) & 1) << 7;
+    flags |= (odd ^ 1 ^ ((high ^ (high << 1)) >>> 31)) << 2;
+    flags |= ((carry >>> 3) & 1) << 4;
+    if (low === 0) flags |= FLAG.ZF;
+    flags |= (high >>> 31) << 7;
     flags |= ((carry ^ (carry << 1)) >>> 31) << 11;
     return flags;
   }
@@ -191,9 +201,9 @@ export class Cpu {
   setArithmeticFlags(flags: number): void {
     const carry = flags & 1, overflow = (flags >>> 11) & 1, zero = (flags >>> 6) & 1;
     const parity = (flags >>> 2) & 1, sign = (flags >>> 7) & 1, aux = (flags >>> 4) & 1;
-    this.set32(FIELD.flagCarry, (carry << 31) | ((carry ^ overflow) << 30));
-    this.setWide(FIELD.flagResult, zero ? 0 : 0x101);
-    this.set32(FIELD.flagAux, (aux << 3) | ((parity ^ zero) << 16) | (sign << 17));
+    this.set32(FIELD.flagCarry, (carry << 31) | ((carry ^ overflow) << 30) | (aux << 3));
+    this.set32(FIELD.flagResult, zero ? 0 : 0x300);
+    this.set32(FIELD.flagResult + 4, (sign << 31) | ((sign ^ parity ^ 1) << 30));
   }
 
   // --- segments -----------------------------------------------------------------------------------------------------
@@ -306,7 +316,8 @@ export class Cpu {
     const access = ACCESS.write | this.userAccess;
     if (this.translate(linear, access) === 0) raisePageFault(this);
     const last = (linear + size - 1) >>> 0;
-    if ((linear ^ last) >>> 12 !== 0 && this.translate(last, access) === 0) raisePageFault(this);
+    // CR2 names the second page's first byte.
+    if ((linear ^ last) >>> 12 !== 0 && this.translate((last & ~0xfff) >>> 0, access) === 0) raisePageFault(this);
   }
 
   /** Checked linear address of `segment:offset`. */
@@ -421,12 +432,24 @@ export class Cpu {
     if (level && this.#inRun && (this.get32(FIELD.eflags) & FLAG.IF) !== 0) this.endSlice();
   }
 
+  /** The A20 gate: closed, physical addresses wrap at 1 MiB as on an 8086. */
+  setA20(enabled: boolean): void {
+    const mask = enabled ? 0xffffffff : 0xffefffff;
+    if (this.get32(FIELD.a20Mask) === mask) return;
+    this.set32(FIELD.a20Mask, mask);
+    this.flushTlb(false);
+    this.endSlice();
+  }
+
   get canTakeInterrupt(): boolean {
     return this.get32(FIELD.interruptPending) !== 0 && (this.get32(FIELD.eflags) & FLAG.IF) !== 0 && !this.interruptShadow;
   }
 
-  /** Runs about `budget` instructions (never fewer than one), faults included, until the budget is used or a helper asks. */
-  run(budget: number): void {
+  /**
+   * Runs about `budget` instructions (never fewer than one), until the budget is used, a fault was delivered, or a helper
+   * asks. Returns an EXIT.
+   */
+  run(budget: number): number {
     if (this.code.isFull) this.code.flush();
     this.#sliceEnd += budget;
     this.set32(FIELD.budget, budget);
@@ -439,6 +462,7 @@ export class Cpu {
     }
     this.#afterInstruction();
     this.#settle();
+    return exit;
   }
 
   #enter(record: number): number {
@@ -480,13 +504,14 @@ export class Cpu {
 
   /** The RESET# pin, INIT alike (SDM 3A table 9-1). */
   reset(): void {
+    const a20Mask = this.get32(FIELD.a20Mask) || 0xffffffff;
     this.u8.fill(0, this.base, this.base + STATE_BYTES);
     this.flushTlb(false);
     this.activity = 'running';
     this.interruptShadow = this.nmiPending = this.nmiBlocked = false;
     this.msrs.clear();
     this.set32(FIELD.cr0, 0x60000010);
-    this.set32(FIELD.a20Mask, 0xffffffff);
+    this.set32(FIELD.a20Mask, a20Mask);
     this.setWide(FIELD.linearMask, 0xffffffff);
     this.setWide(FIELD.ipMasks, 0xffff);
     this.setWide(FIELD.ipMasks + 8, 0xffffffff);
@@ -508,13 +533,21 @@ export class Cpu {
     this.set32(FIELD.mxcsr, 0x1f80);
   }
 
-  #imports(): Record<string, unknown> {
+  #imports(): Record<string, WebAssembly.Memory | ((...values: never[]) => unknown)> {
     return {
       memory: this.memory,
       checkSegment: (slot: number, offset: number, size: number, write: number) =>
         this.#checkSegment(slot, offset, size, write),
-      mmioRead: (target: number, size: number) => this.#mmioRead(target, size),
-      mmioWrite: (source: number, size: number) => this.#mmioWrite(source, size),
+      mmioRead: (target: number, size: number) => {
+        this.host.exitBegins();
+        this.#mmioRead(target, size);
+        this.host.exitEnds();
+      },
+      mmioWrite: (source: number, size: number) => {
+        this.host.exitBegins();
+        this.#mmioWrite(source, size);
+        this.host.exitEnds();
+      },
       codeWritten: (frame: number) => this.code.invalidate(frame),
       checkBreakpoints: (low: number, _high: number, size: number, write: number) =>
         checkDataBreakpoints(this, low >>> 0, size, write !== 0),
@@ -525,6 +558,7 @@ export class Cpu {
 
   #helper(record: number): number {
     const handler = this.u16[record >>> 1];
+    this.host.exitBegins();
     try {
       if (handler === PSEUDO.crossing) {
         return this.code.prepareStep(this.rip, PSEUDO.relookup) ? HELPER.step : HELPER.fault;
@@ -535,6 +569,8 @@ export class Cpu {
       this.set32(FIELD.faultVector, error.vector);
       this.set32(FIELD.faultError, error.errorCode);
       return HELPER.fault;
+    } finally {
+      this.host.exitEnds();
     }
   }
 }

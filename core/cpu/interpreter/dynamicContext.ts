@@ -1,9 +1,10 @@
 // Semantics with operands found in the record at run time: what makes a handler of the interpreter.
 import {
-  add, and, eq, eqz, extendU, i32, i64, type I32, type I64, leS, load16U, load32, load32Sto64, load64, load8U, ltU, mul,
+  add, and, eq, eqz, type Expression, extendU, i32, i64, type I32, type I64, leS, load16U, load32, load32Sto64, load64, load8U, ltU, mul,
   or, shl, shrU, store16, store32, store64, store8, wrap, xor,
 } from '../emit/expressions.ts';
 import type { FunctionBuilder } from '../emit/functionBuilder.ts';
+import type { ValueType } from '../emit/wasmEncoder.ts';
 import { type Operand, type SemanticsContext, type SharedCall, type Size, unsignedWide, type Value } from '../semantics/context.ts';
 import { FIELD, RECORD, REGISTER_BYTES, RSP, SEGMENT, SLOT, SS, TLB } from '../state/layout.ts';
 import type { MemoryFunctions } from './memoryFunctions.ts';
@@ -43,11 +44,17 @@ export class DynamicContext implements SemanticsContext {
   readonly call: SharedCall;
   readonly frame: HandlerFrame;
   #address: Address | null = null;
+  /** Lazy flags that this handler has set, while they are certain. */
+  #result: I64 | null = null;
+  #carry: I32 | null = null;
+  #flagsUncertain = false;
+  readonly #depth: number;
   /** Host address of the operand that `update` read. */
   #updated: I32 | null = null;
 
   constructor(frame: HandlerFrame, size: Size) {
     this.f = frame.f;
+    this.#depth = frame.f.depth;
     this.frame = frame;
     this.cpu = frame.cpu;
     this.record = frame.record;
@@ -136,23 +143,31 @@ export class DynamicContext implements SemanticsContext {
     this.setRegister(RSP, 64, or(kept, and(value, mask)));
   }
 
-  flagResult(): I64 {
-    return load64(this.cpu, FIELD.flagResult);
+  flagResult(): I32 {
+    return this.#result === null ? load32(this.cpu, FIELD.flagResult) : wrap(this.#result);
   }
-  flagAux(): I32 {
-    return load32(this.cpu, FIELD.flagAux);
+  flagSign(): I32 {
+    return this.#result === null ? load32(this.cpu, FIELD.flagResult + 4) : wrap(shrU(this.#result, 32));
   }
   flagCarry(): I32 {
-    return load32(this.cpu, FIELD.flagCarry);
+    return this.#carry ?? load32(this.cpu, FIELD.flagCarry);
   }
   setFlagResult(value: I64): void {
-    this.f.do(store64(this.cpu, value, FIELD.flagResult));
-  }
-  setFlagAux(value: I32): void {
-    this.f.do(store32(this.cpu, value, FIELD.flagAux));
+    this.f.do(store64(this.cpu, this.#keep(value, (kept) => (this.#result = kept)), FIELD.flagResult));
   }
   setFlagCarry(value: I32): void {
-    this.f.do(store32(this.cpu, value, FIELD.flagCarry));
+    this.f.do(store32(this.cpu, this.#keep(value, (kept) => (this.#carry = kept)), FIELD.flagCarry));
+  }
+  /** Flags set in straight-line code are known to what follows in the same handler; not so inside a branch. */
+  #keep<T extends ValueType>(value: Expression<T>, remember: (kept: Expression<T> | null) => void): Expression<T> {
+    if (this.f.depth !== this.#depth) {
+      remember(null);
+      this.#flagsUncertain = true;
+      return value;
+    }
+    const kept = this.f.let(value);
+    remember(this.#flagsUncertain ? null : kept);
+    return kept;
   }
   eflags(): I32 {
     return load32(this.cpu, FIELD.eflags);

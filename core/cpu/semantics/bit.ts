@@ -1,11 +1,11 @@
 // Bit tests, scans and byte swaps (SDM 2A BT/BTS/BTR/BTC, BSF, BSR, BSWAP).
 //
 // Where we depart from the manual: BSF and BSR of zero leave the destination as it is, as silicon does; flags that the
-// manual leaves undefined stay as they are except PF/SF/AF/CF/OF of the scans, which are cleared with the result.
+// manual leaves undefined stay as they are except those of the scans: PF is the index's, SF/AF/CF/OF are cleared.
 import {
   add, and, clz, ctz, eqz, i32, i64, type I32, ne, not, or, rotl, select, shl, shrS, shrU, sub, xor,
 } from '../emit/expressions.ts';
-import { literal, type Operand, type Semantics, type SemanticsContext, signedWide, type Size, type Value } from './context.ts';
+import { literal, type Operand, type Semantics, type SemanticsContext, signedWide, type Size, unsignedWide, type Value } from './context.ts';
 import { overflowFlag, setCarryOverflow } from './flags.ts';
 
 type Change = 'none' | 'set' | 'reset' | 'complement';
@@ -68,10 +68,10 @@ const scan =
   (index: (value: Value, size: Size) => Value): Semantics =>
   (x, dst, src) => {
     const value = x.read(src);
-    x.f.if(ne(value, literal(dst.size, 0)), () => x.write(dst, index(value, dst.size)));
-    // ZF alone is defined: a result of 101h or 0 shows it.
-    x.setFlagResult(select(eqz(value), i64(0), i64(0x101)));
-    x.setFlagAux(i32(0));
+    const found = x.f.let(index(value, dst.size));
+    x.f.if(ne(value, literal(dst.size, 0)), () => x.write(dst, found));
+    // ZF is the source's; bit 8 keeps it clear while PF comes from the index.
+    x.setFlagResult(select(eqz(value), i64(0), or(unsignedWide(found, dst.size), i64(0x100))));
     x.setFlagCarry(i32(0));
   };
 /** SDM 2A BSF. */

@@ -4,13 +4,13 @@
 // of elements. It then asks to be dispatched again, so that interrupts come in between with the registers exact
 // (SDM 2B REP: the state of an interrupted string instruction is that between two iterations).
 import {
-  add, and, copyMemory, divU, eqz, extendU, fillMemory, gtU, i32, i64, type I32, type I64, ltU, mul, ne, or, select,
+  add, and, copyMemory, divU, eq, eqz, extendU, fillMemory, gtU, i32, i64, type I32, type I64, ltU, mul, ne, or, select,
   sub, wrap, xor,
 } from '../emit/expressions.ts';
 import type { Local } from '../emit/functionBuilder.ts';
 import { FLAG, RAX, RCX, RDI, RSI } from '../state/layout.ts';
 import { type SemanticsContext, type Size, truncate, type Value } from './context.ts';
-import { subFlags, zeroFlag } from './flags.ts';
+import { subFlags } from './flags.ts';
 
 /** What string semantics need beyond the ordinary context. */
 export interface StringContext extends SemanticsContext {
@@ -51,25 +51,36 @@ function setPointer(x: StringContext, index: number, mask: I64, value: I64): voi
   x.setRegister(index, 64, or(kept, and(value, mask)));
 }
 
-/** Runs `element` once, or up to CX times; `stop` ends a repetition early after the element. */
-function repeated(x: StringContext, repeat: Repeat, r: Registers, element: () => void, stop?: () => I32): void {
+/**
+ * Runs `element` once, or up to CX times; `stop` ends a repetition early after the element. `finish` follows the last one: flags
+ * change with the whole instruction, so that a fault leaves them as they were before it (SDM 2B REP).
+ */
+function repeated(
+  x: StringContext, repeat: Repeat, r: Registers, element: () => void, stop?: () => I32, finish: () => void = () => {},
+): void {
   if (repeat === 'none') {
     element();
+    finish();
     return;
   }
   const { f } = x;
   const turns = f.local('i32');
   f.set(turns, i32(ELEMENTS_PER_TURN));
-  f.block((done) => {
-    f.loop((next) => {
-      f.brIf(done, eqz(and(x.register(RCX, 64) as I64, r.mask)));
-      element();
-      setPointer(x, RCX, r.mask, sub(x.register(RCX, 64) as I64, i64(1)));
-      if (stop) f.brIf(done, stop());
-      f.set(turns, sub(turns, i32(1)));
-      f.brIf(next, turns);
+  const exhausted = (): I32 => eqz(and(x.register(RCX, 64) as I64, r.mask));
+  f.block((empty) => {
+    f.brIf(empty, exhausted());
+    f.block((done) => {
+      f.loop((next) => {
+        element();
+        setPointer(x, RCX, r.mask, sub(x.register(RCX, 64) as I64, i64(1)));
+        if (stop) f.brIf(done, stop());
+        f.brIf(done, exhausted());
+        f.set(turns, sub(turns, i32(1)));
+        f.brIf(next, turns);
+      });
+      x.again();
     });
-    f.if(ne(and(x.register(RCX, 64) as I64, r.mask), i64(0)), () => x.again());
+    finish();
   });
 }
 
@@ -186,11 +197,18 @@ export const loadString =
     });
   };
 
-const stopWhen = (x: StringContext, repeat: Repeat): (() => I32) =>
-  repeat === 'while-equal' ? () => eqz(zeroFlag(x)) : () => zeroFlag(x);
-
-function compareFlags(x: StringContext, a: Value, b: Value): void {
-  subFlags(x, a, b, x.f.let(truncate(sub(a, b), x.size)), x.size);
+/** The comparison's operands: kept for the flags at the end. */
+function comparison(x: StringContext, repeat: Repeat): { set(a: Value, b: Value): void; stop(): I32; flags(): void } {
+  const { f } = x;
+  const a = f.local('i32'), b = f.local('i32');
+  return {
+    set: (first, second) => {
+      f.set(a, first as I32);
+      f.set(b, second as I32);
+    },
+    stop: () => (repeat === 'while-equal' ? ne(a, b) : eq(a, b)),
+    flags: () => subFlags(x, a, b, f.let(truncate(sub(a, b), x.size)), x.size),
+  };
 }
 
 /** SDM 2B SCAS: accumulator - ES:[DI]. */
@@ -198,13 +216,13 @@ export const scanString =
   (repeat: Repeat): StringSemantics =>
   (x) => {
     const r = registers(x);
+    const compared = comparison(x, repeat);
     const element = (): void => {
       const to = pointer(x, RDI, r.mask);
-      const b = x.readTarget(to, x.size);
-      compareFlags(x, x.f.let(x.register(RAX, x.size)), b);
+      compared.set(x.register(RAX, x.size), x.readTarget(to, x.size));
       setPointer(x, RDI, r.mask, add(to, r.step));
     };
-    repeated(x, repeat, r, element, stopWhen(x, repeat));
+    repeated(x, repeat, r, element, compared.stop, compared.flags);
   };
 
 /** SDM 2A CMPS: DS:[SI] - ES:[DI]. */
@@ -212,13 +230,13 @@ export const compareString =
   (repeat: Repeat): StringSemantics =>
   (x) => {
     const r = registers(x);
+    const compared = comparison(x, repeat);
     const element = (): void => {
       const from = pointer(x, RSI, r.mask), to = pointer(x, RDI, r.mask);
-      const a = x.readSource(from, x.size), b = x.readTarget(to, x.size);
-      compareFlags(x, a, b);
+      const a = x.readSource(from, x.size);
+      compared.set(a, x.readTarget(to, x.size));
       setPointer(x, RSI, r.mask, add(from, r.step));
       setPointer(x, RDI, r.mask, add(to, r.step));
     };
-    repeated(x, repeat, r, element, stopWhen(x, repeat));
+    repeated(x, repeat, r, element, compared.stop, compared.flags);
   };
-

@@ -9,12 +9,10 @@ export const FIELD = {
   gpr: 0,
   /** Always zero: base or index of an address that has none. */
   zero: 128,
-  /** Lazy flags: ZF and SF and PF come from this sign-extended result... */
+  /** Lazy flags (semantics/flags.ts): a result for ZF, SF and PF... */
   flagResult: 136,
-  /** ...corrected by bit 16 (PF) and bit 17 (SF); bit 3 is AF. */
-  flagAux: 144,
-  /** Bit 31 is CF; bit 31 xor bit 30 is OF. */
-  flagCarry: 148,
+  /** ...and carries: bit 31 is CF, bit 31 xor bit 30 is OF, bit 3 is AF. */
+  flagCarry: 144,
   /** EFLAGS without CF, PF, AF, ZF, SF, OF; bit 1 set. */
   eflags: 152,
   /** Current privilege level. */

@@ -1,6 +1,6 @@
 // Decimal adjustment (SDM 2A AAA, AAD, AAM, AAS, DAA, DAS) and SALC.
 //
-// Where we depart from the manual: flags it leaves undefined follow silicon where known (OF cleared).
+// Where we depart from the manual: flags it leaves undefined follow silicon (OF is cleared but by AAD).
 import type { Cpu } from '../cpu.ts';
 import { raise, VECTOR } from './faults.ts';
 import { FLAG, RAX } from '../state/layout.ts';
@@ -8,12 +8,12 @@ import type { HelperBody } from './helpers.ts';
 
 const setAl = (cpu: Cpu, value: number): void => cpu.setReg16(RAX, (cpu.reg16(RAX) & 0xff00) | (value & 0xff));
 
-/** Sets SF, ZF, PF from a byte and the given CF and AF. */
-function setByteFlags(cpu: Cpu, value: number, carryAndAux: number): void {
+/** Sets SF, ZF, PF from a byte, and the other flags as given. */
+function setByteFlags(cpu: Cpu, value: number, others: number): void {
   const byte = value & 0xff;
   let parity = byte ^ (byte >> 4);
   parity = (0x6996 >> (parity & 15)) & 1;
-  let flags = (cpu.eflags & ~(FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF)) | carryAndAux;
+  let flags = (cpu.eflags & ~(FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF)) | others;
   if (byte === 0) flags |= FLAG.ZF;
   if (parity === 0) flags |= FLAG.PF;
   flags |= byte & 0x80;
@@ -57,9 +57,13 @@ export const decimalHelpers: Readonly<Record<string, HelperBody>> = {
   },
   asciiAdjustDivide: (cpu, o) => {
     const ax = cpu.reg16(RAX);
-    const al = ((ax & 0xff) + (ax >>> 8) * (o.imm & 0xff)) & 0xff;
-    cpu.setReg16(RAX, al);
-    setByteFlags(cpu, al, 0);
+    const addend = ((ax >>> 8) * (o.imm & 0xff)) & 0xff, before = ax & 0xff;
+    const sum = before + addend;
+    cpu.setReg16(RAX, sum & 0xff);
+    // The flags are those of the byte addition.
+    const carries = (sum > 0xff ? FLAG.CF : 0) | ((before ^ addend ^ sum) & FLAG.AF);
+    const overflow = (~(before ^ addend) & (before ^ sum) & 0x80) !== 0 ? FLAG.OF : 0;
+    setByteFlags(cpu, sum, carries | overflow);
   },
   setAlFromCarry: (cpu) => setAl(cpu, (cpu.eflags & FLAG.CF) !== 0 ? 0xff : 0),
 };

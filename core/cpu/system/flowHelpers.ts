@@ -1,7 +1,7 @@
 // Far transfers, interrupts, flags and stack frames.
 import type { Cpu } from '../cpu.ts';
 import { raise, VECTOR } from './faults.ts';
-import { FIELD, FLAG, HELPER, RBP, RSP } from '../state/layout.ts';
+import { FIELD, FLAG, HELPER, RBP, RSP, SS } from '../state/layout.ts';
 import { callFar, jumpFar, returnFar, sysenter, sysexit } from './farTransfers.ts';
 import type { HelperBody } from './helpers.ts';
 import { deliverFault, interruptReturn, mergeFlags, softwareInterrupt } from './interrupts.ts';
@@ -97,9 +97,7 @@ const enter: HelperBody = (cpu, o) => {
   }
   stack.skip(-(o.imm & 0xffff));
   // The new top must be writable (SDM: #SS or #PF if it is not).
-  const probe = Stack.current(cpu);
-  probe.pointer = stack.pointer;
-  probe.peek(0, 1);
+  cpu.probeWrite(cpu.linearAddress(SS, (stack.pointer & cpu.get32(FIELD.stackMask)) >>> 0, 1, true), 1);
   stack.commit();
   const mask = cpu.get32(FIELD.stackMask);
   o.setRegister(RBP * 8, size === 2 ? frameTop : ((frame & ~mask) | (frameTop & mask)) >>> 0, size);

@@ -1,0 +1,70 @@
+// The board's namespace: PCI bus with interrupt routing, legacy devices, soft off.
+import { pciMemoryBase, pciMemoryEnd, pirqIrqs, pirqOf, pmBase, softOffSleepType } from '../board.ts';
+import {
+  device, eisaId, integer, ioPort, irq, memoryRange, name, packageOf, resources, scope, wordRange,
+} from './aml.ts';
+import type { Aml } from './aml.ts';
+
+const hardware = (id: string): Aml => name('_HID', eisaId(id));
+const settings = (...descriptors: Aml[]): Aml => name('_CRS', resources(...descriptors));
+
+/** Every device and pin of bus 0, hard-wired to an interrupt line (6.2.8). */
+function interruptRouting(): Aml {
+  const entries: Aml[] = [];
+  for (let slot = 1; slot < 32; slot++) {
+    for (let pin = 0; pin < 4; pin++) {
+      const line = pirqIrqs[pirqOf(slot, pin)];
+      entries.push(packageOf(integer(((slot << 16) | 0xffff) >>> 0), integer(pin), integer(0), integer(line)));
+    }
+  }
+  return name('_PRT', packageOf(...entries));
+}
+
+function serialPort(path: string, unit: number, base: number, line: number): Aml {
+  return device(path, hardware('PNP0501'), name('_UID', integer(unit)), settings(ioPort(base, 8), irq(line)));
+}
+
+/** Devices behind the PIIX3's ISA bridge. */
+function isaBridge(): Aml {
+  return device(
+    'ISA',
+    name('_ADR', integer(0x0001_0000)),
+    device('PIC', hardware('PNP0000'), settings(ioPort(0x20, 2), ioPort(0xa0, 2), irq(2))),
+    device('TIMR', hardware('PNP0100'), settings(ioPort(0x40, 4), irq(0))),
+    device('RTC', hardware('PNP0B00'), settings(ioPort(0x70, 2), irq(8))),
+    device('KBD', hardware('PNP0303'), settings(ioPort(0x60, 1), ioPort(0x64, 1), irq(1))),
+    device('MOU', hardware('PNP0F13'), settings(irq(12))),
+    device('FPU', hardware('PNP0C04'), settings(ioPort(0xf0, 16), irq(13))),
+    device('SPKR', hardware('PNP0800'), settings(ioPort(0x61, 1))),
+    serialPort('COM1', 1, 0x3f8, 4),
+    serialPort('COM2', 2, 0x2f8, 3),
+    device(
+      'RSRC',
+      hardware('PNP0C02'),
+      settings(ioPort(pmBase, 0x40), ioPort(0x92, 1), ioPort(0xb2, 2), ioPort(0x4d0, 2)),
+    ),
+  );
+}
+
+function pciBus(): Aml {
+  return device(
+    'PCI0',
+    hardware('PNP0A03'),
+    name('_UID', integer(0)),
+    settings(
+      wordRange(2, { first: 0, last: 0xff }),
+      ioPort(0xcf8, 8),
+      wordRange(1, { first: 0x0000, last: 0x0cf7 }),
+      wordRange(1, { first: 0x0d00, last: 0xffff }),
+      memoryRange({ first: 0xa_0000, last: 0xb_ffff }, true),
+      memoryRange({ first: pciMemoryBase, last: pciMemoryEnd - 1 }, false),
+    ),
+    interruptRouting(),
+    isaBridge(),
+  );
+}
+
+export function dsdtBody(): Uint8Array {
+  const sleep = name('\\_S5', packageOf(...[softOffSleepType, softOffSleepType, 0, 0].map(integer)));
+  return Uint8Array.from([...scope('\\_SB', pciBus()), ...sleep]);
+}

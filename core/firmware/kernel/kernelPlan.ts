@@ -1,0 +1,105 @@
+// What a machine must look like when a directly loaded kernel executes its first instruction.
+
+/** The image is not a kernel that can be loaded, and why. The caller prefixes the file's name. */
+export class KernelImageError extends Error {
+  override readonly name = 'KernelImageError';
+}
+
+export interface MemoryWrite {
+  readonly address: number;
+  readonly bytes: Uint8Array;
+}
+
+/** A segment register with its hidden part. `access` holds descriptor bits 40-47 in 0-7 and 52-55 in 8-11 (SDM 3A 3.4.5). */
+export interface SegmentState {
+  readonly selector: number;
+  readonly base: number;
+  readonly limit: number;
+  readonly access: number;
+}
+
+export interface TableRegister {
+  readonly base: number;
+  readonly limit: number;
+}
+
+/** The 32-bit protected-mode state in which a kernel starts; paging and interrupts are off. */
+export interface KernelCpuState {
+  readonly eax: number;
+  readonly ebx: number;
+  readonly ecx: number;
+  readonly edx: number;
+  readonly esi: number;
+  readonly edi: number;
+  readonly ebp: number;
+  readonly esp: number;
+  readonly eip: number;
+  readonly eflags: number;
+  readonly cr0: number;
+  readonly gdtr: TableRegister;
+  readonly idtr: TableRegister;
+  readonly cs: SegmentState;
+  /** Loaded into SS, DS, ES, FS and GS. */
+  readonly data: SegmentState;
+}
+
+export interface KernelPlan {
+  /** One line for logs: what was recognized. */
+  readonly description: string;
+  /** To be written to physical memory in this order, after POST. */
+  readonly writes: readonly MemoryWrite[];
+  readonly cpu: KernelCpuState;
+}
+
+const flatCode = 0xc9b;
+const flatData = 0xc93;
+
+/** GDT with flat 4 GiB code and data segments at the given selectors. */
+export function flatGdt(codeSelector: number, dataSelector: number): Uint8Array {
+  const bytes = new Uint8Array(Math.max(codeSelector, dataSelector) + 8);
+  bytes.set([0xff, 0xff, 0, 0, 0, flatCode & 0xff, 0xcf, 0], codeSelector);
+  bytes.set([0xff, 0xff, 0, 0, 0, flatData & 0xff, 0xcf, 0], dataSelector);
+  return bytes;
+}
+
+/** A flat 32-bit state with every register that `registers` does not name at zero. */
+export function flatCpuState(
+  gdtr: TableRegister,
+  codeSelector: number,
+  dataSelector: number,
+  registers: Partial<Pick<KernelCpuState, 'eax' | 'ebx' | 'esi' | 'esp' | 'eip'>>,
+): KernelCpuState {
+  return {
+    eax: 0,
+    ebx: 0,
+    ecx: 0,
+    edx: 0,
+    esi: 0,
+    edi: 0,
+    ebp: 0,
+    esp: 0,
+    eip: 0,
+    ...registers,
+    eflags: 0x0000_0002,
+    cr0: 0x0000_0011,
+    gdtr,
+    idtr: { base: 0, limit: 0 },
+    cs: { selector: codeSelector, base: 0, limit: 0xffff_ffff, access: flatCode },
+    data: { selector: dataSelector, base: 0, limit: 0xffff_ffff, access: flatData },
+  };
+}
+
+/** A view of `bytes` for little-endian fields. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** Command lines are bytes on the wire: characters above FFh become `?`. */
+export function asciiZ(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(text.length + 1);
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    bytes[index] = code > 0xff || code === 0 ? 0x3f : code;
+  }
+  return bytes;
+}

@@ -1,0 +1,396 @@
+// The run loop: slices of guest execution, the exits that end them, guest time, interrupts, inputs and lifecycle.
+import type { ResetKind, Timer } from '../bus/device.ts';
+import { Emitter } from '../base/emitter.ts';
+import { Cpu, type CpuHost, type ExitKind } from '../cpu/cpu.ts';
+import { EXIT } from '../cpu/state/layout.ts';
+import type { cpuModels } from '../cpu/state/cpuModels.ts';
+import { deliverExternal } from '../cpu/system/interrupts.ts';
+import type { HostClock } from '../host/clock.ts';
+import { PhysicalMap } from '../mmu/physicalMap.ts';
+import { ExitStatistics } from './exitStatistics.ts';
+import { GuestRam } from './guestRam.ts';
+import type { MachineInput, ReplayLog, StampedInput } from './replayLog.ts';
+import { RunMeter } from './runMeter.ts';
+import { VirtualClock } from './virtualClock.ts';
+
+/** The board as the hypervisor drives it. */
+export interface BoardPort {
+  ioRead(port: number, size: 1 | 2 | 4): number;
+  ioWrite(port: number, value: number, size: 1 | 2 | 4): void;
+  mmioRead(address: number, size: 1 | 2 | 4): number;
+  mmioWrite(address: number, value: number, size: 1 | 2 | 4): void;
+  acknowledgeInterrupt(): number;
+  reset(kind: ResetKind): void;
+  /** Applies an input from outside. */
+  input(input: MachineInput): void;
+}
+
+export type RunState = 'stopped' | 'running' | 'paused' | 'halted';
+
+export type HaltReason =
+  | { kind: 'power-off' }
+  | { kind: 'guest-power-off' }
+  | { kind: 'debug-exit'; value: number }
+  | { kind: 'triple-fault'; detail: string };
+
+export interface HypervisorOptions {
+  readonly ramBytes: number;
+  readonly cpuModel: keyof typeof cpuModels;
+  /** `real`: guest time is steered to follow the host's; `virtual`: it follows the instruction count alone. */
+  readonly clock: 'real' | 'virtual';
+  readonly host: HostClock;
+  /** Inputs to apply instead of live ones. */
+  readonly replay?: ReplayLog;
+}
+
+/** Rate of guest time in `virtual` mode: 4 ns an instruction, a 250 MIPS machine. */
+const VIRTUAL_RATE_NS = 4;
+/** Host ms that a slice may take before host events are served. */
+const SLICE_MS = 4;
+/** Instructions between two looks at the host's clock. */
+const RUN_LIMIT = 200_000;
+/** The guest's clock is steered to meet the host's within this time. */
+const STEER_MS = 25;
+const SLOWEST_RATE_NS = 0.2;
+const FASTEST_RATE_NS = 200;
+/** Idle shorter than this is not worth a sleep. */
+const MINIMUM_SLEEP_MS = 0.3;
+const NMI = 2;
+
+export class Hypervisor implements CpuHost {
+  readonly cpu: Cpu;
+  readonly clock: VirtualClock;
+  readonly physical: PhysicalMap;
+  readonly ram: GuestRam;
+  readonly exits: ExitStatistics;
+  readonly meter: RunMeter;
+  /** Everything that came from outside so far. */
+  readonly recording: StampedInput[] = [];
+  guestErrors = 0;
+  onGuestError: (what: string, detail: Readonly<Record<string, number | string>>) => void = () => {};
+
+  readonly #options: HypervisorOptions;
+  readonly #host: HostClock;
+  readonly #stateChanged = new Emitter<RunState>();
+  readonly #inputs: MachineInput[] = [];
+  readonly #replay: StampedInput[] | null;
+  #board!: BoardPort;
+  #state: RunState = 'stopped';
+  #reason: HaltReason | null = null;
+  #pending: { cancel(): void } | null = null;
+  #resetRequest: ResetKind | null = null;
+  #stopRequest: HaltReason | null = null;
+  /** Host ms that correspond to guest time zero, moved by pauses. */
+  #originMs = 0;
+  #pausedAtMs = 0;
+  #timestampOffset = 0;
+  /** The last run ended where a replay can end it too. */
+  #atBoundary = true;
+
+  readonly onState = this.#stateChanged.event;
+
+  constructor(options: HypervisorOptions) {
+    this.#options = options;
+    this.#host = options.host;
+    this.#replay = options.replay ? [...options.replay] : null;
+    this.exits = new ExitStatistics(() => this.#host.nowMs());
+    this.meter = new RunMeter(() => this.#host.nowMs());
+    this.cpu = new Cpu(options.ramBytes, options.cpuModel, this);
+    const { cpu } = this;
+    const first = cpu.map.physicalMap >>> 2;
+    this.physical = new PhysicalMap(cpu.u32.subarray(first, first + (1 << 20)));
+    this.ram = new GuestRam(cpu, this.physical);
+    this.clock = new VirtualClock(() => cpu.instructionCount, VIRTUAL_RATE_NS);
+    this.clock.onEarlier = () => cpu.endSlice();
+  }
+
+  attach(board: BoardPort): void {
+    this.#board = board;
+  }
+
+  get state(): RunState {
+    return this.#state;
+  }
+  get haltReason(): HaltReason | null {
+    return this.#reason;
+  }
+
+  // --- lifecycle ----------------------------------------------------------------------------------------------------
+
+  start(): void {
+    if (this.#state === 'running') return;
+    if (this.#state === 'halted') return;
+    if (this.#state === 'stopped') this.#originMs = this.#host.nowMs();
+    else this.#originMs += this.#host.nowMs() - this.#pausedAtMs;
+    this.#reason = null;
+    this.#setState('running');
+    this.#schedule(0);
+  }
+
+  pause(): void {
+    if (this.#state !== 'running') return;
+    this.#pausedAtMs = this.#host.nowMs();
+    this.#cancel();
+    this.#setState('paused');
+  }
+
+  /** Hard reset from outside. */
+  reset(): void {
+    if (this.#state === 'stopped') return;
+    if (this.#state !== 'running') {
+      if (this.#state === 'paused') this.#originMs += this.#host.nowMs() - this.#pausedAtMs;
+      this.#reason = null;
+      this.#setState('running');
+    }
+    this.inject({ kind: 'reset' });
+  }
+
+  stop(reason: HaltReason): void {
+    this.#cancel();
+    if (this.#state === 'stopped') return;
+    this.#reason = reason;
+    this.#setState('stopped');
+  }
+
+  /** An input from outside: takes effect at the next point that a replay can find again. */
+  inject(input: MachineInput): void {
+    if (this.#replay !== null || this.#state === 'stopped') return;
+    this.#inputs.push(input);
+    this.cpu.endSlice();
+    if (this.#state === 'running') this.#schedule(0);
+  }
+
+  // --- services for the board ---------------------------------------------------------------------------------------
+
+  now(): number {
+    return this.clock.now();
+  }
+  timer(onExpire: () => void): Timer {
+    return this.clock.timer(onExpire);
+  }
+  setInterruptLine(level: boolean): void {
+    this.cpu.setInterruptLine(level);
+  }
+  raiseNmi(): void {
+    this.cpu.nmiPending = true;
+    this.cpu.leaveRequested = true;
+  }
+  setA20(enabled: boolean): void {
+    this.cpu.setA20(enabled);
+  }
+  /** Takes effect when the instruction that asked is done. */
+  requestReset(kind: ResetKind): void {
+    this.#resetRequest = kind;
+    this.cpu.leaveRequested = true;
+    this.cpu.endSlice();
+  }
+  requestStop(reason: HaltReason): void {
+    this.#stopRequest = reason;
+    this.cpu.leaveRequested = true;
+    this.cpu.endSlice();
+  }
+
+  // --- CpuHost ------------------------------------------------------------------------------------------------------
+
+  portRead(port: number, size: 1 | 2 | 4): number {
+    return this.#board.ioRead(port, size);
+  }
+  portWrite(port: number, value: number, size: 1 | 2 | 4): void {
+    this.#board.ioWrite(port, value, size);
+  }
+  mmioRead(address: number, size: 1 | 2 | 4): number {
+    return this.#board.mmioRead(address, size);
+  }
+  mmioWrite(address: number, value: number, size: 1 | 2 | 4): void {
+    this.#board.mmioWrite(address, value, size);
+  }
+  /** 1 GHz. */
+  timestamp(): number {
+    return Math.max(0, Math.floor(this.clock.now()) + this.#timestampOffset);
+  }
+  setTimestamp(value: number): void {
+    this.#timestampOffset = value - Math.floor(this.clock.now());
+  }
+  acknowledgeInterrupt(): number {
+    return this.#board.acknowledgeInterrupt();
+  }
+  exit(kind: ExitKind): void {
+    this.exits.count(kind);
+  }
+  exitBegins(): void {
+    this.exits.begin();
+  }
+  exitEnds(): void {
+    this.exits.end();
+  }
+  guestError(what: string, detail: Readonly<Record<string, number | string>>): void {
+    this.guestErrors++;
+    this.onGuestError(what, detail);
+  }
+
+  // --- run loop -----------------------------------------------------------------------------------------------------
+
+  #setState(state: RunState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#stateChanged.fire(state);
+  }
+
+  #schedule(ms: number): void {
+    this.#cancel();
+    this.#pending = this.#host.after(ms, () => {
+      this.#pending = null;
+      this.#slice();
+    });
+  }
+
+  #cancel(): void {
+    this.#pending?.cancel();
+    this.#pending = null;
+  }
+
+  #slice(): void {
+    const startMs = this.#host.nowMs();
+    const startCount = this.cpu.instructionCount;
+    let sleepMs: number | null = null;
+    this.#steer(startMs);
+    do {
+      sleepMs = this.#turn();
+    } while (sleepMs === null && this.#state === 'running' && this.#host.nowMs() - startMs < SLICE_MS);
+    this.meter.add(this.cpu.instructionCount - startCount, this.#host.nowMs() - startMs);
+    if (this.#state === 'running') this.#schedule(sleepMs ?? 0);
+  }
+
+  /** One run between two looks around. Returns how long to sleep in ms, or null to go on. */
+  #turn(): number | null {
+    const { cpu, clock } = this;
+    cpu.leaveRequested = false;
+    clock.runDue();
+    this.#applyInputs();
+    if (this.#serveRequests()) return null;
+    if (cpu.activity === 'shutdown') {
+      this.#halt({ kind: 'triple-fault', detail: cpu.shutdownDetail });
+      return null;
+    }
+    if (cpu.nmiPending && !cpu.nmiBlocked) {
+      cpu.nmiPending = false;
+      cpu.nmiBlocked = true;
+      deliverExternal(cpu, NMI);
+    } else if (cpu.canTakeInterrupt) deliverExternal(cpu, this.#board.acknowledgeInterrupt());
+    if (cpu.activity === 'halted') return this.#idle();
+    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity);
+    const budget = Math.max(1, Math.min(RUN_LIMIT, until - cpu.instructionCount));
+    this.#atBoundary = cpu.run(budget) === EXIT.budget;
+    return null;
+  }
+
+  /** Resets and stops that devices asked for; whether the run loop must start over. */
+  #serveRequests(): boolean {
+    if (this.#stopRequest !== null) {
+      const reason = this.#stopRequest;
+      this.#stopRequest = null;
+      this.stop(reason);
+      return true;
+    }
+    if (this.#resetRequest === null) return false;
+    const kind = this.#resetRequest;
+    this.#resetRequest = null;
+    this.cpu.reset();
+    this.#board.reset(kind);
+    return true;
+  }
+
+  #halt(reason: HaltReason): void {
+    this.#reason = reason;
+    this.#pausedAtMs = this.#host.nowMs();
+    this.#setState('halted');
+  }
+
+  /** HLT: time passes until the next timer, or until something comes from outside. */
+  #idle(): number | null {
+    const { clock } = this;
+    const next = clock.nextDeadlineNs;
+    if (this.#replay !== null) return this.#idleReplayed(next);
+    if (this.#options.clock === 'virtual') {
+      if (next === Infinity) return 1000;
+      clock.advanceTo(next);
+      return null;
+    }
+    const real = this.#realNs(this.#host.nowMs());
+    if (next > real) {
+      this.#advance(real);
+      const sleep = (next - real) / 1e6;
+      if (sleep >= MINIMUM_SLEEP_MS) return Math.min(sleep, 1000);
+    }
+    this.#advance(next);
+    return null;
+  }
+
+  #advance(ns: number): void {
+    if (ns <= this.clock.now()) return;
+    this.clock.advanceTo(ns);
+    this.#record({ kind: 'advance', ns });
+  }
+
+  #idleReplayed(next: number): number | null {
+    const stamped = this.#replay![0];
+    const waiting = stamped !== undefined && stamped.count <= this.cpu.instructionCount;
+    if (waiting) return null;
+    if (next === Infinity) return 1000;
+    this.clock.advanceTo(next);
+    return null;
+  }
+
+  #realNs(nowMs: number): number {
+    return (nowMs - this.#originMs) * 1e6;
+  }
+
+  /** Chooses the rate at which guest time meets the host's soon. */
+  #steer(nowMs: number): void {
+    if (this.#options.clock !== 'real' || this.#replay !== null || !this.#atBoundary) return;
+    const ahead = this.#realNs(nowMs) - this.clock.now();
+    const wantedNs = STEER_MS * 1e6 + ahead;
+    const instructions = this.meter.instructionsPerMs * STEER_MS;
+    const rate = Math.min(FASTEST_RATE_NS, Math.max(SLOWEST_RATE_NS, wantedNs / instructions));
+    const old = this.clock.nsPerInstruction;
+    if (Math.abs(rate - old) < old * 0.02) return;
+    this.clock.setRate(rate);
+    this.#record({ kind: 'rate', nsPerInstruction: rate });
+  }
+
+  #record(input: MachineInput): void {
+    // Steering alone would fill memory in a long run; a replay needs it, so it is kept while recording is wanted.
+    if (this.recordInputs) this.recording.push({ count: this.cpu.instructionCount, input });
+  }
+  /** Keep what comes from outside, so that the run can be replayed. */
+  recordInputs = false;
+
+  #applyInputs(): void {
+    if (this.#replay !== null) {
+      const now = this.cpu.instructionCount;
+      while (this.#replay.length > 0 && this.#replay[0].count <= now) this.#apply(this.#replay.shift()!.input);
+      return;
+    }
+    if (this.#inputs.length === 0 || !(this.#atBoundary || this.cpu.activity === 'halted')) return;
+    for (const input of this.#inputs.splice(0)) {
+      this.#record(input);
+      this.#apply(input);
+    }
+  }
+
+  #apply(input: MachineInput): void {
+    switch (input.kind) {
+      case 'rate':
+        this.clock.setRate(input.nsPerInstruction);
+        return;
+      case 'advance':
+        this.clock.advanceTo(input.ns);
+        return;
+      case 'reset':
+        this.#resetRequest = 'hard';
+        return;
+      default:
+        this.#board.input(input);
+    }
+  }
+}

@@ -1,0 +1,2 @@
+import type { SystemCase } from './systemCase.ts';
+export const debugCases: readonly SystemCase[] = [];

@@ -1,0 +1,29 @@
+// System-mode behaviour as the SDM describes it, one small program a case.
+import { describe, expect, it } from 'vitest';
+import { debugCases } from './debugCases.ts';
+import { interruptCases } from './interruptCases.ts';
+import { modeCases } from './modeCases.ts';
+import { pagingCases } from './pagingCases.ts';
+import { segmentCases } from './segmentCases.ts';
+import { selfModifyingCases } from './selfModifyingCases.ts';
+import type { SystemCase } from './systemCase.ts';
+import { runProgram } from './systemHarness.ts';
+
+const words = (values: readonly number[]): string[] => values.map((value) => value.toString(16));
+
+const groups: readonly (readonly [string, readonly SystemCase[]])[] = [
+  ['interrupts, privilege and tasks', interruptCases],
+  ['segments', segmentCases],
+  ['paging', pagingCases],
+  ['debugging', debugCases],
+  ['self-modifying code', selfModifyingCases],
+  ['modes and models', modeCases],
+];
+
+describe.each(groups)('%s', (_group, cases) => {
+  it.each(cases)('$name', (one) => {
+    const outcome = runProgram(one.text, one);
+    expect(words(outcome.log)).toEqual(words(one.log));
+    expect(outcome.activity).toBe(one.activity ?? 'halted');
+  });
+});
