@@ -120,7 +120,7 @@ function draft(row: Row, size: Size, memory: boolean | null, wantFlat: boolean):
  */
 type RowHandlers = readonly HandlerSpecification[];
 
-/** A compare-like instruction and the conditional branch behind it, done in one dispatch. */
+/** Two instructions in a row that are done in one dispatch: a compare and its branch, or two frequent ones. */
 export interface FusedHandler {
   readonly index: number;
   readonly first: HandlerSpecification;
@@ -184,6 +184,36 @@ const FUSED_CONDITIONS: Readonly<Record<string, readonly string[]>> = {
   OR: ['JE', 'JNE'],
 };
 
+/**
+ * 32-bit instructions by name and operand kinds that are frequent in a row (measured over a Linux boot): the first of a
+ * pair may not store, since a store could change the instruction behind it.
+ */
+const FREQUENT_FIRST = [
+  'MOV a memory', 'MOV b a', 'ADD b a', 'ADD b immediate', 'SUB b a', 'IMUL2 a b', 'SHR b immediate', 'SHL b immediate',
+  'LEA a memory', 'MOVZX a b', 'XOR b a', 'POP b',
+];
+const FREQUENT_SECOND = [
+  'MOV a memory', 'MOV b a', 'MOV memory a', 'ADD b a', 'ADD b immediate', 'SUB b a', 'IMUL2 a b', 'SHR b immediate',
+  'SHL b immediate', 'LEA a memory', 'XOR b a', 'PUSH b', 'POP b',
+];
+
+/** Name and operand kinds of a handler for 32-bit operands in flat segments, else null. */
+function frequentName(handler: HandlerSpecification): string | null {
+  const narrow = handler.size !== 32 || handler.tier !== 'hot';
+  if (narrow || (usesMemory(handler.row, handler.memory) && !handler.flat)) return null;
+  if (handler.row.name === 'MOVZX' && handler.operands[1].size !== 8) return null;
+  return [handler.row.name, ...handler.operands.map((operand) => operand.kind)].join(' ');
+}
+
+function* frequentPairs(
+  handlers: readonly HandlerSpecification[],
+): Iterable<readonly [HandlerSpecification, HandlerSpecification]> {
+  const named = (names: readonly string[]): HandlerSpecification[] =>
+    handlers.filter((handler) => names.includes(frequentName(handler) ?? ''));
+  const seconds = named(FREQUENT_SECOND);
+  for (const first of named(FREQUENT_FIRST)) for (const second of seconds) yield [first, second];
+}
+
 function fusedPairs(handlers: readonly HandlerSpecification[]): FusedHandler[] {
   const branches = handlers.filter((h) => h.size === 32 && h.row.operands[0]?.startsWith('J') && h.tier === 'hot');
   const pairs: FusedHandler[] = [];
@@ -198,6 +228,9 @@ function fusedPairs(handlers: readonly HandlerSpecification[]): FusedHandler[] {
       if (!conditions.includes(second.row.name)) continue;
       pairs.push({ index: PSEUDO_COUNT + handlers.length + pairs.length, first, second });
     }
+  }
+  for (const [first, second] of frequentPairs(handlers)) {
+    pairs.push({ index: PSEUDO_COUNT + handlers.length + pairs.length, first, second });
   }
   return pairs;
 }
