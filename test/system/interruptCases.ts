@@ -491,7 +491,7 @@ export const interruptCases: readonly SystemCase[] = [
       call log
       mov ecx, 0x19000
       mov edx, out3
-      mov dword [resume], after
+      mov dword [ss:resume], after
       sysexit
     out3:
       mov eax, cs

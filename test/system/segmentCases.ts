@@ -8,7 +8,10 @@ export const segmentCases: readonly SystemCase[] = [
       xor ax, ax
       mov es, ax
       faults mov eax, [es:0]
+      xor ax, ax
+      mov es, ax
       faults mov [es:0], eax
+      xor ax, ax
       faults mov ss, ax
       mov ax, 3
       mov fs, ax
