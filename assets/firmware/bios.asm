@@ -141,6 +141,7 @@ disk_parameters:                        ; fixed disk table 0 (INT 41h), filled b
 disk_parameters2:                       ; fixed disk table 1 (INT 46h)
         times 16 db 0
 int13:
+        sti
         trap    SERVICE_DISK
         jc      .wait
         iret
@@ -201,6 +202,7 @@ int14:
 ; ---------------------------------------------------------------- INT 16h
         place     0E82Eh
 int16:
+        sti                             ; callers poll with interrupts off and count on this
         trap    SERVICE_KEYS
         jc      .wait
         iret

@@ -13,6 +13,7 @@ import { checkDataBreakpoints } from './system/debugRegisters.ts';
 import { GuestFault, raise, raisePageFault, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
 import { createHelpers, type Helper } from './system/helpers.ts';
+import type { X87Functions } from './x87/x87Functions.ts';
 
 /** Exits to whoever drives the CPU: all that a guest cannot do alone. */
 export interface CpuHost {
@@ -41,7 +42,7 @@ export type ExitKind =
 /** Why the CPU does not run. `shutdown`: triple fault. */
 export type Activity = 'running' | 'halted' | 'shutdown';
 
-interface Interpreter {
+interface Interpreter extends X87Functions {
   run(cpu: number, record: number): number;
   translate(cpu: number, linear: bigint, access: number): number;
   readLinear(cpu: number, linear: bigint, size: number, access: number): number;
@@ -70,6 +71,8 @@ export class Cpu {
   nmiBlocked = false;
   /** A device asks the run loop to look after this instruction (reset, power off, a stopped clock). */
   leaveRequested = false;
+  /** A firmware service has set the whole state: execution continues at `rip`, not behind the instruction. */
+  jumpRequested = false;
   /** Detail of the last shutdown, for people. */
   shutdownDetail = '';
   /** Instructions retired before the current slice, plus the slice's budget: see instructionCount. */
@@ -96,6 +99,11 @@ export class Cpu {
     const module = new WebAssembly.Module(buildInterpreter(this.map));
     this.#wasm = new WebAssembly.Instance(module, { env: this.#imports() }).exports as unknown as Interpreter;
     this.reset();
+  }
+
+  /** The x87's shared functions, for its helpers. */
+  get x87(): X87Functions {
+    return this.#wasm;
   }
 
   // --- state access -------------------------------------------------------------------------------------------------
@@ -140,6 +148,11 @@ export class Cpu {
   }
   set rip(value: number) {
     this.setWide(FIELD.rip, value >>> 0);
+  }
+  /** Physical address of the instruction in progress, below 4 GiB. */
+  get codeAddress(): number {
+    const linear = (this.segmentBase(CS) + this.rip) >>> 0;
+    return this.translate(linear, ACCESS.fetch | this.userAccess) === 0 ? -1 : this.get32(FIELD.mmioAddress);
   }
   get cpl(): number {
     return this.get32(FIELD.cpl);
@@ -520,7 +533,7 @@ export class Cpu {
     this.set32(FIELD.mxcsr, 0x1f80);
   }
 
-  #imports(): Record<string, unknown> {
+  #imports(): Record<string, WebAssembly.Memory | ((...values: never[]) => unknown)> {
     return {
       memory: this.memory,
       checkSegment: (slot: number, offset: number, size: number, write: number) =>

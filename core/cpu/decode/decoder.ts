@@ -179,7 +179,8 @@ export class Decoder {
         this.imm = (this.#next8() << 24) >> 24;
         return;
       case 'Ti':
-        this.imm = this.#modRm & 7;
+      case 'Mf':
+        this.imm = this.#modRm;
         return;
       case '1':
         this.imm = 1;

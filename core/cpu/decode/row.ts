@@ -7,7 +7,7 @@ import type { OperandKind, Semantics, Size } from '../semantics/context.ts';
  * register in ModRM.reg; Z: register in the opcode's low bits; X: none, carries only the size.
  * b: byte, w: word, d: doubleword, q: quadword, v: by operand size, z: as v (immediates sign-extend), s: byte sign-extended.
  * aAX, bAX, bAL, aAL: the accumulator as operand a or b; 1: the constant one; Bx: memory at (E)BX.
- * x87: Mf: memory whose width the row's meaning knows; Ti: ST(i), i being ModRM.rm, in the immediate.
+ * x87: Mf: memory whose width the row's meaning knows; Ti: ST(i), i being ModRM.rm. Both leave the ModRM byte in the immediate.
  */
 export type OperandLetters =
   | 'Eb' | 'Ew' | 'Ed' | 'Ev' | 'Gb' | 'Gw' | 'Gd' | 'Gv' | 'Ib' | 'Iw' | 'Iz' | 'Is' | 'Jb' | 'Jz'

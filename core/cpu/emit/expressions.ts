@@ -124,6 +124,9 @@ export const not = <T extends ValueType>(a: Expression<T>): Expression<T> => xor
 export const neg = <T extends ValueType>(a: Expression<T>): Expression<T> => sub2(constant(a.type, 0), a);
 const sub2 = <T extends ValueType>(a: Expression<T>, b: Expression<T>): Expression<T> => binary('sub', a, b);
 
+/** Root of an unsigned i64 by way of f64: right to about 2^-52 of itself. */
+export const sqrtEstimate = (a: I64): I64 => make('i64', a.code, 0xba, 0x9f, 0xb1);
+
 /** `condition ? a : b`, both evaluated. */
 export const select = <T extends ValueType>(condition: I32, a: Expression<T>, b: Expression<T>): Expression<T> =>
   make(a.type, a.code, b.code, condition.code, 0x1b);

@@ -130,7 +130,7 @@ export class FunctionBuilder {
 
   /** A call with one result. */
   call<T extends ValueType>(callee: FunctionReference, ...values: readonly Expression[]): Expression<T> {
-    return { type: callee.type.results[0] as T, code: callCode(callee, values) };
+    return callExpression(callee, values);
   }
 
   /** A call without a result. */
@@ -179,6 +179,11 @@ export class FunctionBuilder {
     this.#code.push(0x0b);
     this.#depth--;
   }
+}
+
+/** A call with one result. */
+export function callExpression<T extends ValueType>(callee: FunctionReference, values: readonly Expression[]): Expression<T> {
+  return { type: callee.type.results[0] as T, code: callCode(callee, values) };
 }
 
 function callCode(callee: FunctionReference, values: readonly Expression[]): number[] {

@@ -1,11 +1,11 @@
 // Semantics with operands found in the record at run time: what makes a handler of the interpreter.
 import {
-  add, and, eq, eqz, extendU, i32, i64, type I32, type I64, leS, load16U, load32, load32Sto64, load64, load8U, ltU,
+  add, and, eq, eqz, extendU, i32, i64, type I32, type I64, leS, load16U, load32, load32Sto64, load64, load8U, ltU, mul,
   or, shl, shrU, store16, store32, store64, store8, wrap, xor,
 } from '../emit/expressions.ts';
 import type { FunctionBuilder } from '../emit/functionBuilder.ts';
-import { type Operand, type SemanticsContext, type Size, unsignedWide, type Value } from '../semantics/context.ts';
-import { FIELD, RECORD, REGISTER_BYTES, RSP, SLOT, SS, TLB } from '../state/layout.ts';
+import { type Operand, type SemanticsContext, type SharedCall, type Size, unsignedWide, type Value } from '../semantics/context.ts';
+import { FIELD, RECORD, REGISTER_BYTES, RSP, SEGMENT, SLOT, SS, TLB } from '../state/layout.ts';
 import type { MemoryFunctions } from './memoryFunctions.ts';
 
 /** How a handler leaves: the dispatch loop branches, a function of its own returns. */
@@ -22,6 +22,7 @@ export interface HandlerFrame {
   readonly memory: MemoryFunctions;
   /** Host addresses below this are not guest RAM or ROM. */
   readonly firstRamAddress: number;
+  readonly call: SharedCall;
   readonly exits: HandlerExits;
 }
 
@@ -39,6 +40,7 @@ export class DynamicContext implements SemanticsContext {
   readonly size: Size;
   readonly cpu: I32;
   readonly record: I32;
+  readonly call: SharedCall;
   readonly frame: HandlerFrame;
   #address: Address | null = null;
   /** Host address of the operand that `update` read. */
@@ -49,6 +51,7 @@ export class DynamicContext implements SemanticsContext {
     this.frame = frame;
     this.cpu = frame.cpu;
     this.record = frame.record;
+    this.call = frame.call;
     this.size = size;
   }
 
@@ -89,6 +92,12 @@ export class DynamicContext implements SemanticsContext {
   writeAt(address: I64, size: Size, value: Value): void {
     if (this.#updated !== null) this.#writeBack(size, value);
     else this.writeMemory(this.#wrapped(address), size, value);
+  }
+
+  probeWrite(address: I64, size: Size): void {
+    const updated = this.#updated;
+    this.#updateMemory(this.#wrapped(address), size);
+    this.#updated = updated;
   }
 
   immediate(): I32 {
@@ -166,6 +175,15 @@ export class DynamicContext implements SemanticsContext {
     });
   }
 
+  ownRip(): I64 {
+    return add(load64(this.cpu, FIELD.pageRip), extendU(shrU(load16U(this.record, RECORD.place), 4)));
+  }
+  operandSelector(): I32 {
+    // Slot number / 3 is the segment: n * 86 >> 8 for n < 64.
+    const slot = and(load8U(this.record, RECORD.slot), i32(63));
+    const segment = shrU(mul(slot, i32(86)), 8);
+    return load32(add(this.cpu, shl(segment, 5)), FIELD.segments + SEGMENT.selector);
+  }
   nextRip(): I64 {
     const place = this.f.let(load16U(this.record, RECORD.place));
     const next = add(shrU(place, 4), and(place, i32(15)));

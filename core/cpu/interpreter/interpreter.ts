@@ -1,14 +1,15 @@
 // The interpreter: one loop over decoded records with one br_table, generated from the semantics.
 import {
-  add, and, eqz, extendS, extendU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load64, load8U, select, shl, shrU,
+  add, and, constant, eqz, extendS, extendU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load64, load8U, select, shl, shrU,
   store32, store64, sub, wrap,
 } from '../emit/expressions.ts';
-import { FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
+import { callExpression, FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
 import { type FunctionReference, ModuleBuilder } from '../emit/wasmEncoder.ts';
 import { handlerTable, PSEUDO, PSEUDO_COUNT } from '../decode/handlers.ts';
 import type { HandlerSpecification } from '../decode/row.ts';
-import type { Size, Value } from '../semantics/context.ts';
+import type { SharedCall, SharedFunction, Size, Value } from '../semantics/context.ts';
 import type { StringContext } from '../semantics/string.ts';
+import { x87Exports } from '../semantics/x87/exports.ts';
 import { EXIT, FIELD, HELPER, RECORD, SLOT, TLB } from '../state/layout.ts';
 import type { MemoryMap } from '../state/memoryMap.ts';
 import { DynamicContext, type HandlerExits, type HandlerFrame } from './dynamicContext.ts';
@@ -102,6 +103,7 @@ function defineWarm(
   module: ModuleBuilder,
   specification: HandlerSpecification,
   memory: MemoryFunctions,
+  call: SharedCall,
   map: MemoryMap,
 ): FunctionReference {
   const reference = module.declare(['i32', 'i32'], ['i32']);
@@ -115,13 +117,32 @@ function defineWarm(
     branchTo: refuse,
   };
   const frame: HandlerFrame = {
-    f, cpu: f.parameter<'i32'>(0), record: f.parameter<'i32'>(1), memory, firstRamAddress: map.rom, exits,
+    f, cpu: f.parameter<'i32'>(0), record: f.parameter<'i32'>(1), memory, firstRamAddress: map.rom, call, exits,
   };
   emitSemantics(new DynamicStringContext(frame, specification.size, () => f.return(i32(WARM.again))), specification);
   f.return(i32(WARM.next));
   f.unreachable();
   reference.define(f.finish());
   return reference;
+}
+
+/** Calls of shared functions; each is declared and defined when it is first called. */
+function sharedFunctions(module: ModuleBuilder): SharedCall {
+  const known = new Map<SharedFunction, FunctionReference>();
+  const reference = (shared: SharedFunction): FunctionReference => {
+    let found = known.get(shared);
+    if (found === undefined) {
+      const made = module.declare(shared.parameters, [shared.result], shared.exported ? shared.name : null);
+      known.set(shared, (found = made));
+      const f = new FunctionBuilder(made.type);
+      shared.emit(f, call);
+      f.unreachable();
+      made.define(f.finish());
+    }
+    return found;
+  };
+  const call: SharedCall = (callee, ...values) => callExpression(reference(callee), values);
+  return call;
 }
 
 interface LoopLabels {
@@ -143,10 +164,12 @@ class LoopBuilder {
   readonly #imports: Imports;
   readonly #warm: ReadonlyMap<number, FunctionReference>;
   readonly #map: MemoryMap;
+  readonly #call: SharedCall;
 
   constructor(
     reference: FunctionReference,
     memory: MemoryFunctions,
+    call: SharedCall,
     imports: Imports,
     warm: ReadonlyMap<number, FunctionReference>,
     map: MemoryMap,
@@ -158,6 +181,7 @@ class LoopBuilder {
     this.#linkFrom = this.#f.local('i32');
     this.#result = this.#f.local('i32');
     this.#memory = memory;
+    this.#call = call;
     this.#imports = imports;
     this.#warm = warm;
     this.#map = map;
@@ -331,7 +355,8 @@ class LoopBuilder {
         },
       };
       const frame: HandlerFrame = {
-        f, cpu: this.#cpu, record: this.#record, memory: this.#memory, firstRamAddress: this.#map.rom, exits,
+        f, cpu: this.#cpu, record: this.#record, memory: this.#memory, firstRamAddress: this.#map.rom,
+        call: this.#call, exits,
       };
       emitSemantics(new DynamicContext(frame, specification.size), specification);
     });
@@ -405,11 +430,13 @@ export function buildInterpreter(map: MemoryMap): Uint8Array<ArrayBuffer> {
   const module = new ModuleBuilder({ initialPages: map.totalPages, maximumPages: map.totalPages });
   const imports = defineImports(module);
   const memory = defineMemoryFunctions(module, map, imports);
+  const call = sharedFunctions(module);
+  for (const shared of x87Exports) call(shared, ...shared.parameters.map((type) => constant(type, 0)));
   const warm = new Map<number, FunctionReference>();
   for (const specification of handlerTable.handlers) {
-    if (specification.tier === 'warm') warm.set(specification.index, defineWarm(module, specification, memory, map));
+    if (specification.tier === 'warm') warm.set(specification.index, defineWarm(module, specification, memory, call, map));
   }
   const run = module.declare(['i32', 'i32'], ['i32'], 'run');
-  run.define(new LoopBuilder(run, memory, imports, warm, map).build());
+  run.define(new LoopBuilder(run, memory, call, imports, warm, map).build());
   return module.finish();
 }

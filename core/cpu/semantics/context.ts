@@ -20,8 +20,22 @@ export interface Operand {
   readonly size: Size;
 }
 
+/** A function that meanings share; it is put into the module when something first calls it. */
+export interface SharedFunction<T extends ValueType = ValueType> {
+  readonly name: string;
+  readonly parameters: readonly ValueType[];
+  readonly result: T;
+  /** TypeScript may call it too, under its name. */
+  readonly exported?: boolean;
+  readonly emit: (f: FunctionBuilder, call: SharedCall) => void;
+}
+export type SharedCall = <T extends ValueType>(callee: SharedFunction<T>, ...values: readonly Expression[]) => Expression<T>;
+
 export interface SemanticsContext {
   readonly f: FunctionBuilder;
+  /** Address of the vCPU's state. */
+  readonly cpu: I32;
+  readonly call: SharedCall;
   /** Operand size of the instruction. */
   readonly size: Size;
 
@@ -37,6 +51,8 @@ export interface SemanticsContext {
   readAt(address: I64, size: Size): Value;
   updateAt(address: I64, size: Size): Value;
   writeAt(address: I64, size: Size, value: Value): void;
+  /** Faults as a write would, and changes nothing. */
+  probeWrite(address: I64, size: Size): void;
   immediate(): I32;
 
   register(index: number, size: Size): Value;
@@ -68,6 +84,10 @@ export interface SemanticsContext {
   /** Raises an exception on this instruction when the condition holds. */
   raiseIf(condition: I32, vector: number, errorCode?: number): void;
 
+  /** Address of this instruction. */
+  ownRip(): I64;
+  /** Selector of the memory operand's segment. */
+  operandSelector(): I32;
   /** Address of the next instruction. */
   nextRip(): I64;
   /** Branches to the record's target when the condition holds; without one, always. */

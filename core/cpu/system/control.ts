@@ -118,11 +118,14 @@ export function writeDebug(cpu: Cpu, register: number, value: number): void {
 const MSR = {
   P5_MC_ADDR: 0x0, P5_MC_TYPE: 0x1, TSC: 0x10, PLATFORM_ID: 0x17, APIC_BASE: 0x1b, EBL_CR_POWERON: 0x2a, BIOS_UPDT_TRIG: 0x79,
   BIOS_SIGN_ID: 0x8b, BBL_CR_CTL3: 0x11e, SYSENTER_CS: 0x174, SYSENTER_ESP: 0x175, SYSENTER_EIP: 0x176,
-  MISC_ENABLE: 0x1a0, DEBUGCTL: 0x1d9,
+  PERFCTR0: 0xc1, PERFCTR1: 0xc2, EVNTSEL0: 0x186, EVNTSEL1: 0x187, DEBUGCTL: 0x1d9,
 } as const;
 
 /** Registers that exist, read as they were written, and do nothing else. */
-const STORED = new Set<number>([MSR.EBL_CR_POWERON, MSR.BBL_CR_CTL3, MSR.DEBUGCTL, MSR.BIOS_UPDT_TRIG, MSR.BIOS_SIGN_ID]);
+const STORED = new Set<number>([
+  MSR.EBL_CR_POWERON, MSR.BBL_CR_CTL3, MSR.DEBUGCTL, MSR.BIOS_UPDT_TRIG, MSR.BIOS_SIGN_ID, MSR.PERFCTR0, MSR.PERFCTR1,
+  MSR.EVNTSEL0, MSR.EVNTSEL1,
+]);
 const SYSENTER_FIELDS: Readonly<Record<number, number>> = {
   [MSR.SYSENTER_CS]: FIELD.sysenterCs, [MSR.SYSENTER_ESP]: FIELD.sysenterEsp, [MSR.SYSENTER_EIP]: FIELD.sysenterEip,
 };

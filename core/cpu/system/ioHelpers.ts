@@ -24,6 +24,10 @@ export function checkPort(cpu: Cpu, port: number, size: Size): void {
 /** After a device access: leave if it raised an interrupt, stopped or reset the machine. */
 function afterAccess(cpu: Cpu, o: Operands): number {
   cpu.host.exit('port');
+  if (cpu.jumpRequested) {
+    cpu.jumpRequested = false;
+    return HELPER.exit;
+  }
   const interrupt = cpu.get32(FIELD.interruptPending) !== 0 && (cpu.get32(FIELD.eflags) & FLAG.IF) !== 0;
   if (!interrupt && !cpu.leaveRequested && cpu.get32(FIELD.pendingDebug) === 0) return HELPER.next;
   cpu.rip = o.next;

@@ -123,6 +123,18 @@ describe('INT 19h', () => {
     machine.call(services.disk);
     expect(machine.registers.ah).toBe(0);
     expect([machine.memory.read8(0x2000), machine.memory.read8(0x2001), machine.memory.read32(0x2004)]).toEqual([0x13, media, 21]);
+    if (mediaType === 0) {
+      machine.memory.write16(0x500, 0x10);
+      machine.memory.write16(0x502, 1);
+      machine.memory.write32(0x504, 0x0000_6000);
+      machine.memory.write32(0x508, 17);
+      Object.assign(machine.registers, { ax: 0x4200, dx: 0xe0, si: 0x500 });
+      machine.call(services.disk);
+      expect([machine.registers.ah, machine.memory.read8(0x6001)]).toEqual([0, 0x43]);
+      Object.assign(machine.registers, { ax: 0x0800, dx: 0x80 });
+      machine.call(services.disk);
+      expect(machine.frameFlags & 1).toBe(1);
+    }
     if (mediaType === 2) {
       Object.assign(machine.registers, { ax: 0x0201, cx: 0x0002, dx: 0, bx: 0x3000, es: 0 });
       machine.call(services.disk);

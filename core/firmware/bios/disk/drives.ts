@@ -64,7 +64,11 @@ export function diskGeometry(sizeBytes: number): Geometry {
   return { cylinders, heads, sectors: 63 };
 }
 
-export function findDrive(bay: DriveBay, emulation: Emulation | null, number: number): Drive | null {
+/** Without emulation (media type 0) the CD is just drive E0h and no other drive moves. */
+const active = (emulation: Emulation | null): Emulation | null => (emulation?.mediaType ? emulation : null);
+
+export function findDrive(bay: DriveBay, booted: Emulation | null, number: number): Drive | null {
+  const emulation = active(booted);
   if (emulation && number === emulation.drive && bay.cdrom) return emulatedDrive(bay.cdrom, emulation);
   if (number === cdromDrive) return bay.cdrom ? cdromOf(bay.cdrom) : null;
   if (number < 0x80) {
@@ -76,7 +80,8 @@ export function findDrive(bay: DriveBay, emulation: Emulation | null, number: nu
   return store ? diskOf(store, number) : null;
 }
 
-export function driveCount(bay: DriveBay, emulation: Emulation | null, kind: 'floppy' | 'disk'): number {
+export function driveCount(bay: DriveBay, booted: Emulation | null, kind: 'floppy' | 'disk'): number {
+  const emulation = active(booted);
   if (kind === 'floppy') return (bay.floppy ? 1 : 0) + (emulation && emulation.drive < 0x80 ? 1 : 0);
   return bay.disks.length + (emulation && emulation.drive >= 0x80 ? 1 : 0);
 }

@@ -3,7 +3,7 @@ import { romFonts } from '../../rom/romLayout.ts';
 import { bda, vectorAddress } from '../biosData.ts';
 import type { Registers } from '../registers.ts';
 import { VgaPorts } from './vgaPorts.ts';
-import { currentMode, fontBlock, loadTextFont } from './video.ts';
+import { currentMode, fontBlock, loadTextFont } from './textFont.ts';
 
 const romHeights: Readonly<Record<number, 8 | 14 | 16>> = { 1: 14, 2: 8, 4: 16 };
 

@@ -7,6 +7,7 @@ import { readCell, readPixel, scrollCells, writeCell, writePixel } from './chara
 import type { CellScreen } from './characterCells.ts';
 import { fontService } from './fonts.ts';
 import { paletteService } from './palette.ts';
+import { currentMode, loadTextFont } from './textFont.ts';
 import { VgaPorts } from './vgaPorts.ts';
 import { videoModes } from './videoModes.ts';
 import type { VideoMode } from './videoModes.ts';
@@ -59,10 +60,6 @@ export function videoService(registers: Registers): void {
     case 0x1a: return displayCombination(registers);
     case 0x1b: return functionalityState(registers);
   }
-}
-
-export function currentMode(context: FirmwareContext): VideoMode {
-  return videoModes.get(context.physical.read8(bda.videoMode) & 0x7f) ?? videoModes.get(3)!;
 }
 
 function openScreen(context: FirmwareContext, page = context.physical.read8(bda.videoPage)): CellScreen {
@@ -144,23 +141,6 @@ function clearMemory(context: FirmwareContext, mode: VideoMode, vga: VgaPorts): 
   if (mode.kind === 'planar') vga.setSequencer(2, 0x0f);
   context.physical.write(mode.segment * 16, bytes);
 }
-
-/** Copies a ROM font into character map 0 (32 bytes a character in plane 2). */
-export function loadTextFont(context: FirmwareContext, vga: VgaPorts, height: 8 | 14 | 16, block = 0): void {
-  const offset = height === 16 ? romFonts.font16 : height === 14 ? romFonts.font14 : romFonts.font8;
-  const glyph = new Uint8Array(height);
-  const slot = new Uint8Array(32);
-  const close = vga.openFontMemory();
-  for (let character = 0; character < 256; character++) {
-    context.physical.read(0xf0000 + offset + character * height, glyph);
-    slot.set(glyph);
-    context.physical.write(0xa0000 + fontBlock(block) + character * 32, slot);
-  }
-  close();
-}
-
-/** Character maps 0-3 lie 16 KiB apart, 4-7 between them. */
-export const fontBlock = (block: number): number => (block & 3) * 0x4000 + (block & 4 ? 0x2000 : 0);
 
 const cursorAddress = (page: number): number => bda.cursorPositions + (page & 7) * 2;
 

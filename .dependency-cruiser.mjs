@@ -1,0 +1,185 @@
+// The layer law: who may import whom. Anything unlisted is an error and there are no exemptions.
+// Each entry: a layer's own path, and what it may import beyond itself. `types` may only be imported as types.
+
+const layers = [
+  { name: 'base', from: '^core/base/', to: [] },
+  { name: 'host', from: '^core/host/', to: ['^core/base/'] },
+  { name: 'bus', from: '^core/bus/', to: ['^core/base/'] },
+  {
+    name: 'mmu',
+    from: '^core/mmu/',
+    to: ['^core/base/', '^core/cpu/state/', '^core/cpu/emit/', '^core/bus/device\\.ts$'],
+  },
+  {
+    name: 'cpu',
+    from: '^core/cpu/',
+    to: ['^core/base/', '^core/mmu/'],
+    types: ['^core/bus/device\\.ts$', '^core/machine/configuration\\.ts$'],
+  },
+  {
+    name: 'devices',
+    from: '^core/devices/',
+    to: ['^core/base/', '^core/bus/', '^core/host/'],
+    types: ['^core/storage/', '^core/network/'],
+  },
+  { name: 'storage', from: '^core/storage/', to: ['^core/base/', '^core/host/'] },
+  {
+    name: 'firmware',
+    from: '^core/firmware/',
+    to: ['^core/base/', '^core/bus/', '^core/host/'],
+    types: ['^core/machine/configuration\\.ts$'],
+  },
+  {
+    name: 'chipset',
+    from: '^core/chipset/',
+    to: ['^core/base/', '^core/bus/', '^core/host/', '^core/devices/', '^core/firmware/'],
+    types: ['^core/machine/configuration\\.ts$'],
+  },
+  {
+    name: 'hypervisor',
+    from: '^core/hypervisor/',
+    to: ['^core/base/', '^core/host/', '^core/bus/', '^core/mmu/', '^core/cpu/'],
+    types: ['^core/machine/'],
+  },
+  {
+    name: 'machine',
+    from: '^core/machine/',
+    to: [
+      '^core/base/',
+      '^core/host/',
+      '^core/bus/',
+      '^core/mmu/',
+      '^core/cpu/',
+      '^core/chipset/',
+      '^core/hypervisor/',
+      '^core/storage/',
+      '^core/network/',
+      '^core/firmware/',
+    ],
+  },
+  { name: 'api', from: '^core/api/', to: ['^core/base/', '^core/machine/', '^core/debugger/'] },
+  {
+    name: 'vm-host',
+    from: '^src-main/vm-host/',
+    to: ['^core/api/', '^core/host/'],
+    types: ['^core/machine/', '^core/base/'],
+    packages: true,
+  },
+  {
+    name: 'application',
+    from: '^src-main/application/',
+    to: [
+      '^core/api/(?!engine)',
+      '^core/host/',
+      '^core/base/',
+      '^core/machine/configuration\\.ts$',
+      '^src-main/vm-host/(spawn|fileProblem|png)\\.ts$',
+    ],
+    types: ['^core/machine/'],
+    packages: true,
+  },
+  { name: 'server', from: '^src-main/server/', to: ['^core/api/(?!engine)', '^src-main/application/'], packages: true },
+  {
+    name: 'electron',
+    from: '^src-main/electron/',
+    to: ['^core/api/(?!engine)', '^src-main/application/', '^src-main/vm-host/spawn\\.ts$'],
+    packages: true,
+  },
+  {
+    name: 'cli',
+    from: '^src-main/cli/',
+    to: ['^core/api/', '^core/host/', '^core/machine/configuration\\.ts$', '^src-main/(application|vm-host|server)/'],
+    types: ['^core/machine/'],
+    packages: true,
+  },
+  {
+    name: 'renderer',
+    from: '^src-renderer/',
+    to: ['^core/api/(?!engine|vmProcess)', '^core/base/', '^core/machine/configuration\\.ts$'],
+    types: ['^core/machine/'],
+    packages: true,
+  },
+];
+
+const source = '^(core|src-main|src-renderer)/';
+const allowedPackages = '(^|/)node_modules/zod/';
+
+function rulesOf({ name, from, to, types = [], packages = false }) {
+  const rules = [
+    {
+      name: `${name}-imports`,
+      severity: 'error',
+      comment: `${name} may import itself and ${[...to, ...types.map((path) => `types of ${path}`)].join(', ') || 'nothing'}`,
+      from: { path: from },
+      to: { path: source, pathNot: [from, ...to, ...types] },
+    },
+  ];
+  if (types.length > 0) {
+    rules.push({
+      name: `${name}-imports-types-only`,
+      severity: 'error',
+      from: { path: from },
+      to: { path: types.join('|'), pathNot: [from, ...to], dependencyTypesNot: ['type-only'] },
+    });
+  }
+  if (!packages) {
+    rules.push({
+      name: `${name}-packages`,
+      severity: 'error',
+      comment: 'core knows neither Node nor any package but zod',
+      from: { path: from },
+      to: { path: '.', pathNot: [source, allowedPackages] },
+    });
+  }
+  return rules;
+}
+
+export default {
+  forbidden: [
+    ...layers.flatMap(rulesOf),
+    {
+      name: 'devices-know-no-device',
+      severity: 'error',
+      comment: 'a device never imports another group of devices',
+      from: { path: '^core/devices/([^/]+)/' },
+      to: { path: '^core/devices/', pathNot: '^core/devices/$1/' },
+    },
+    {
+      name: 'semantics-over-expressions',
+      severity: 'error',
+      from: { path: '^core/cpu/(semantics|decode)/' },
+      to: { path: '^core/cpu/(interpreter|translator)/' },
+    },
+    {
+      name: 'product-without-scripts-and-tests',
+      severity: 'error',
+      from: { path: source },
+      to: { path: '^(scripts|test)/' },
+    },
+    {
+      name: 'every-layer-is-known',
+      severity: 'error',
+      comment: 'a file under core, src-main or src-renderer belongs to a layer above',
+      from: { path: source, pathNot: layers.map(({ from }) => from) },
+      to: {},
+    },
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: { path: source },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    { name: 'resolvable', severity: 'error', from: { path: source }, to: { couldNotResolve: true } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      extensions: ['.ts', '.vue', '.mjs', '.js'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+    exclude: { path: '\\.css$' },
+  },
+};

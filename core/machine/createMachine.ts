@@ -1,0 +1,277 @@
+// Builds a machine from its configuration: board, firmware and hypervisor around the media that the host opens.
+import { Emitter } from '../base/emitter.ts';
+import { I440fxBoard } from '../chipset/i440fxBoard.ts';
+import type { BoardHost } from '../chipset/boardHost.ts';
+import { Bios } from '../firmware/bios/bios.ts';
+import { diskGeometry } from '../firmware/bios/disk/drives.ts';
+import { trapPort } from '../firmware/board.ts';
+import { loadKernel } from '../firmware/kernel/loadKernel.ts';
+import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
+import { buildRom } from '../firmware/rom/buildRom.ts';
+import type { BlockStore } from '../host/blockStore.ts';
+import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import type { MachineInput, ReplayLog, StampedInput } from '../hypervisor/replayLog.ts';
+import type { MachineConfiguration } from './configuration.ts';
+import { createFirmwareContext } from './firmwareContext.ts';
+import type { Machine, MachineHost, MachineStatistics, StopReason } from './machine.ts';
+import { RomSpace } from './romSpace.ts';
+import { hashMachine } from './stateHash.ts';
+
+const MEBIBYTE = 1 << 20;
+const MAXIMUM_KERNEL_BYTES = 512 * MEBIBYTE;
+const MAXIMUM_ROM_BYTES = 512 * 1024;
+
+export interface MachineOptions {
+  /** Keeps what comes from outside in `recording`. */
+  readonly record?: boolean;
+  /** Runs a recording again; live inputs are ignored. */
+  readonly replay?: ReplayLog;
+}
+
+export interface RecordedMachine extends Machine {
+  readonly recording: readonly StampedInput[];
+}
+
+interface Media {
+  readonly disks: readonly BlockStore[];
+  readonly cdrom: BlockStore | null;
+  readonly floppy: BlockStore | null;
+}
+
+/** Throws an Error that names the file and what is wrong with it; nothing stays open then. */
+export function createMachine(
+  configuration: MachineConfiguration,
+  host: MachineHost,
+  options: MachineOptions = {},
+): RecordedMachine {
+  const opened: BlockStore[] = [];
+  const open = (path: string, readOnly: boolean, sectorBytes: 512 | 2048): BlockStore => {
+    const store = host.openBlockStore(path, { readOnly, sectorBytes });
+    opened.push(store);
+    return store;
+  };
+  try {
+    const media: Media = {
+      disks: configuration.disks.map((disk) => open(disk.path, disk.readOnly, 512)),
+      cdrom: configuration.cdrom === null ? null : open(configuration.cdrom, true, 2048),
+      floppy: configuration.floppy === null ? null : open(configuration.floppy.path, configuration.floppy.readOnly, 512),
+    };
+    const kernel = readKernel(configuration, host);
+    return new PcMachine(configuration, host, media, kernel, options);
+  } catch (error) {
+    for (const store of opened) store.close();
+    throw error;
+  }
+}
+
+function readKernel(configuration: MachineConfiguration, host: MachineHost): KernelPlan | null {
+  const { kernel } = configuration;
+  if (kernel === null) return null;
+  const read = (path: string): Uint8Array<ArrayBuffer> => host.readFile(path, MAXIMUM_KERNEL_BYTES);
+  const files = {
+    kernel: read(kernel.path),
+    initrd: kernel.initrd === null ? null : read(kernel.initrd),
+    modules: kernel.modules.map((path) => ({ bytes: read(path), commandLine: path })),
+    commandLine: kernel.commandLine,
+    memoryBytes: configuration.memoryMiB * MEBIBYTE,
+  };
+  try {
+    return loadKernel(files);
+  } catch (error) {
+    throw new Error(`${kernel.path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}
+
+class PcMachine implements RecordedMachine {
+  readonly #hypervisor: Hypervisor;
+  readonly #board: I440fxBoard;
+  readonly #media: Media;
+  readonly #serial = new Emitter<{ port: number; bytes: Uint8Array }>();
+  readonly #debug = new Emitter<Uint8Array>();
+  readonly #guestErrors = new Emitter<{ source: string; what: string; detail: string }>();
+  readonly #log: MachineHost['log'];
+  readonly #bios: Bios | null;
+  readonly onState: Machine['onState'];
+  readonly onSerialOutput = this.#serial.event;
+  readonly onDebugOutput = this.#debug.event;
+  readonly onGuestError = this.#guestErrors.event;
+
+  constructor(
+    configuration: MachineConfiguration,
+    host: MachineHost,
+    media: Media,
+    kernel: KernelPlan | null,
+    options: MachineOptions,
+  ) {
+    const memoryBytes = configuration.memoryMiB * MEBIBYTE;
+    this.#media = media;
+    this.#log = host.log;
+    const hypervisor = new Hypervisor({
+      ramBytes: memoryBytes,
+      cpuModel: configuration.cpu.model,
+      clock: configuration.clock,
+      host: host.clock,
+      ...(options.replay ? { replay: options.replay } : {}),
+    });
+    hypervisor.recordInputs = options.record ?? false;
+    this.#hypervisor = hypervisor;
+    this.onState = hypervisor.onState;
+    hypervisor.onGuestError = (what, detail) => this.#guestError('cpu', what, detail);
+
+    const space = new RomSpace(hypervisor, memoryBytes);
+    const biosImage = readRom(configuration.firmware.bios, host);
+    const rom = biosImage ?? buildRom({
+      memoryBytes,
+      disks: media.disks.map((disk) => diskGeometry(disk.sizeBytes)),
+      cpuName: configuration.cpu.model,
+    });
+    space.installBios(rom);
+    const vgaRom = readRom(configuration.firmware.vgaBios, host);
+    if (vgaRom) space.installOption(0xc0000, vgaRom);
+
+    this.#board = new I440fxBoard(this.#boardHost(space), {
+      memoryBytes,
+      disks: media.disks,
+      cdrom: media.cdrom,
+      debugExit: configuration.debugExit,
+      rtcStart: configuration.rtcStart ?? Math.floor(host.clock.wallMs() / 1000),
+    });
+    this.#bios = biosImage ? null : new Bios({
+      rom, bay: media, bootOrder: configuration.bootOrder, memoryBytes, kernel,
+    });
+    this.#attachBoard(space);
+  }
+
+  get recording(): readonly StampedInput[] {
+    return this.#hypervisor.recording;
+  }
+  get state(): Machine['state'] {
+    return this.#hypervisor.state;
+  }
+  get stopReason(): StopReason | null {
+    return this.#hypervisor.haltReason;
+  }
+  get display(): Machine['display'] {
+    return this.#board.vga;
+  }
+
+  start(): void {
+    this.#hypervisor.start();
+  }
+  pause(): void {
+    this.#hypervisor.pause();
+  }
+  reset(): void {
+    this.#hypervisor.reset();
+  }
+  powerOff(): void {
+    this.#hypervisor.stop({ kind: 'power-off' });
+  }
+  pressPowerButton(): void {
+    this.#hypervisor.inject({ kind: 'power-button' });
+  }
+  dispose(): void {
+    this.powerOff();
+    for (const store of [...this.#media.disks, this.#media.cdrom, this.#media.floppy]) store?.close();
+  }
+
+  keyboard(scanCodes: readonly number[]): void {
+    this.#hypervisor.inject({ kind: 'keyboard', scanCodes: [...scanCodes] });
+  }
+  mouse(dx: number, dy: number, wheel: number, buttons: number): void {
+    this.#hypervisor.inject({ kind: 'mouse', dx, dy, wheel, buttons });
+  }
+  serialInput(port: number, bytes: Uint8Array): void {
+    this.#hypervisor.inject({ kind: 'serial', port, bytes: [...bytes] });
+  }
+
+  statistics(): MachineStatistics {
+    const hypervisor = this.#hypervisor;
+    const disk = this.#board.diskBytes;
+    return {
+      instructions: hypervisor.cpu.instructionCount,
+      guestNs: hypervisor.now(),
+      mips: hypervisor.meter.mips,
+      busy: hypervisor.meter.busy,
+      exits: hypervisor.exits.get(),
+      diskReadBytes: disk.read,
+      diskWrittenBytes: disk.written,
+      guestErrors: hypervisor.guestErrors,
+    };
+  }
+
+  stateHash(): string {
+    const devices = [...this.#board.devices, ...(this.#bios ? [this.#bios] : [])];
+    return hashMachine(this.#hypervisor, devices);
+  }
+
+  #boardHost(space: RomSpace): BoardHost {
+    const hypervisor = this.#hypervisor;
+    return {
+      now: () => hypervisor.now(),
+      timer: (onExpire) => hypervisor.timer(onExpire),
+      memory: hypervisor.ram,
+      guestError: (source, what, detail) => this.#guestError(source, what, detail ?? {}),
+      // Probing for what is not there is what every system does: counted with the port exits, not reported.
+      unclaimedAccess: () => {},
+      cpu: {
+        intr: { set: (level) => hypervisor.setInterruptLine(level) },
+        nmi: { set: (level) => { if (level) hypervisor.raiseNmi(); } },
+        a20: { set: (level) => hypervisor.setA20(level) },
+        reset: (kind) => hypervisor.requestReset(kind),
+      },
+      powerOff: () => hypervisor.requestStop({ kind: 'guest-power-off' }),
+      debugExit: (value) => hypervisor.requestStop({ kind: 'debug-exit', value }),
+      debugOutput: (byte) => this.#debug.fire(Uint8Array.of(byte)),
+      serialOutput: (port, byte) => this.#serial.fire({ port, bytes: Uint8Array.of(byte) }),
+      postCode: () => {},
+      romMapping: (base, length, backing) => space.map(base, length, backing),
+    };
+  }
+
+  #attachBoard(space: RomSpace): void {
+    const hypervisor = this.#hypervisor, board = this.#board, bios = this.#bios;
+    const context = createFirmwareContext(hypervisor);
+    hypervisor.attach({
+      ioRead: (port, size) => board.ioRead(port, size),
+      ioWrite: (port, value, size) => {
+        if (port === trapPort && bios?.trap(context, hypervisor.cpu.codeAddress)) return;
+        board.ioWrite(port, value, size);
+      },
+      mmioRead: (address, size) => board.mmioRead(address, size),
+      mmioWrite: (address, value, size) => {
+        if (!space.writeBehindRom(address, value, size)) board.mmioWrite(address, value, size);
+      },
+      acknowledgeInterrupt: () => board.acknowledgeInterrupt(),
+      reset: (kind) => {
+        board.reset(kind);
+        bios?.reset(kind);
+      },
+      input: (input) => this.#input(input),
+    });
+  }
+
+  #input(input: MachineInput): void {
+    const board = this.#board;
+    if (input.kind === 'keyboard') board.keyboard.input(input.scanCodes);
+    else if (input.kind === 'mouse') board.mouse.input(input.dx, input.dy, input.wheel, input.buttons);
+    else if (input.kind === 'serial') board.serial[input.port]?.input(Uint8Array.from(input.bytes));
+    else if (input.kind === 'power-button') board.powerButton();
+  }
+
+  #guestError(source: string, what: string, detail: Readonly<Record<string, number | string>>): void {
+    const text = Object.entries(detail).map(([name, value]) => `${name}=${typeof value === 'number' ? `0x${value.toString(16)}` : value}`).join(' ');
+    if (source !== 'cpu') this.#hypervisor.guestErrors++;
+    this.#guestErrors.fire({ source, what, detail: text });
+    this.#log.write('debug', source, `${what} ${text}`.trim());
+  }
+}
+
+function readRom(path: string | null, host: MachineHost): Uint8Array | null {
+  if (path === null) return null;
+  const image = host.readFile(path, MAXIMUM_ROM_BYTES);
+  if (image.length === 0 || image.length % 512 !== 0) {
+    throw new Error(`${path}: a ROM image has a multiple of 512 bytes, up to 512 KiB; this file has ${image.length}`);
+  }
+  return image;
+}

@@ -1,0 +1,79 @@
+// The physical address space: RAM, the ROMs below 1 MiB and below 4 GiB, and the shadowing that the host bridge's PAM
+// registers choose (82441FX 3.2.13).
+import type { Backing } from '../chipset/boardHost.ts';
+import type { Hypervisor } from '../hypervisor/hypervisor.ts';
+
+const LOW_ROM = 0xc0000;
+const LOW_ROM_BYTES = 0x40000;
+const VIDEO_MEMORY = 0xa0000;
+const MEBIBYTE = 1 << 20;
+const PAGE = 4096;
+const FOUR_GIB = 2 ** 32;
+
+interface Shadow {
+  readonly base: number;
+  readonly length: number;
+  readonly read: Backing;
+  readonly write: Backing;
+}
+
+export class RomSpace {
+  readonly #hypervisor: Hypervisor;
+  /** Stretches below 1 MiB whose writes reach RAM while reads see ROM. */
+  readonly #shadows = new Map<number, Shadow>();
+
+  constructor(hypervisor: Hypervisor, memoryBytes: number) {
+    this.#hypervisor = hypervisor;
+    const { physical, cpu } = hypervisor;
+    physical.map(0, Math.min(memoryBytes, VIDEO_MEMORY), cpu.map.ram, true);
+    if (memoryBytes > MEBIBYTE) physical.map(MEBIBYTE, memoryBytes - MEBIBYTE, cpu.map.ram + MEBIBYTE, true);
+    // The ROM area holds C0000h..FFFFFh first, then the image below 4 GiB; empty sockets read FFh.
+    cpu.u8.fill(0xff, cpu.map.rom, cpu.map.rom + cpu.map.romBytes);
+  }
+
+  /** The system BIOS: ends at 1 MiB (its last 128 KiB) and at 4 GiB (all of it). */
+  installBios(image: Uint8Array): void {
+    const { physical, cpu } = this.#hypervisor;
+    const low = image.subarray(Math.max(0, image.length - 0x20000));
+    this.#putLow(0x100000 - low.length, low);
+    const padded = Math.ceil(image.length / PAGE) * PAGE;
+    const high = cpu.map.rom + LOW_ROM_BYTES;
+    cpu.u8.set(image, high + padded - image.length);
+    physical.map(FOUR_GIB - padded, padded, high, false);
+  }
+
+  installOption(base: number, image: Uint8Array): void {
+    this.#putLow(base, image.subarray(0, 0x100000 - base));
+  }
+
+  /** PAM: where reads and writes of a stretch go. */
+  map(base: number, length: number, backing: { read: Backing; write: Backing }): void {
+    const { physical, cpu } = this.#hypervisor;
+    const ram = cpu.map.ram + base, rom = cpu.map.rom + base - LOW_ROM;
+    cpu.code.written(base, length);
+    physical.map(base, length, backing.read === 'ram' ? ram : rom, backing.read === 'ram' && backing.write === 'ram');
+    this.#shadows.set(base, { base, length, ...backing });
+    cpu.flushTlb(false);
+  }
+
+  /** A write that left the CPU because reads see ROM: true if it belongs below 1 MiB and is done. */
+  writeBehindRom(address: number, value: number, size: 1 | 2 | 4): boolean {
+    if (address < LOW_ROM || address >= LOW_ROM + LOW_ROM_BYTES) return false;
+    const { cpu } = this.#hypervisor;
+    for (const shadow of this.#shadows.values()) {
+      if (address < shadow.base || address >= shadow.base + shadow.length) continue;
+      if (shadow.write !== 'ram') return true;
+      const host = cpu.map.ram + address;
+      if (size === 4) cpu.view.setUint32(host, value, true);
+      else if (size === 2) cpu.view.setUint16(host, value, true);
+      else cpu.u8[host] = value;
+      return true;
+    }
+    return true;
+  }
+
+  #putLow(base: number, image: Uint8Array): void {
+    const { cpu } = this.#hypervisor;
+    cpu.u8.set(image, cpu.map.rom + base - LOW_ROM);
+  }
+}

@@ -1,0 +1,11 @@
+// Entry of the command line.
+import { runCli } from './program.ts';
+
+const status = await runCli(process.argv.slice(2), {
+  input: process.stdin,
+  output: process.stdout,
+  errors: process.stderr,
+  loadEngine: async () => (await import('../../core/api/engine.ts')).createMachine,
+});
+// What was printed goes out before the process ends.
+process.stdout.write('', () => process.exit(status));

@@ -1,0 +1,155 @@
+// The options of `trapeze run`, checked, as a machine's configuration and what to do around it.
+import { Failure } from '../../core/api/failure.ts';
+import { validationMessage } from '../../core/api/dispatch.ts';
+import { cpuModelSchema, machineConfigurationSchema } from '../../core/machine/configuration.ts';
+import type { BootDevice, MachineConfiguration } from '../../core/machine/configuration.ts';
+import { detectMedia } from '../application/mediaDetection.ts';
+
+/** As commander hands them over. */
+export interface RawRunOptions {
+  readonly memory?: string;
+  readonly cpu?: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly module?: readonly string[];
+  readonly append?: string;
+  readonly cdrom?: string;
+  readonly disk?: readonly string[];
+  readonly floppy?: string;
+  readonly boot?: string;
+  readonly bios?: string;
+  readonly vgaBios?: string;
+  readonly serial?: string;
+  readonly debugcon?: string;
+  readonly screenText?: string;
+  readonly screenshot?: string;
+  readonly debugExit?: boolean;
+  readonly timeout?: string;
+  readonly engine?: string;
+  readonly clock?: string;
+  readonly stats?: string;
+}
+
+export interface RunOptions {
+  readonly configuration: MachineConfiguration;
+  readonly serial: { kind: 'stdio' } | { kind: 'none' } | { kind: 'file'; path: string };
+  readonly debugFile: string | null;
+  readonly screenTextFile: string | null;
+  readonly screenshotFile: string | null;
+  readonly statisticsFile: string | null;
+  readonly timeoutSeconds: number | null;
+}
+
+const ENGINES: readonly string[] = ['interpreter'];
+
+function bad(message: string, reason = ''): Failure {
+  return new Failure('bad-request', message, { reason });
+}
+
+/** `256`, `256M`, `1G`. */
+export function parseMemory(text: string): number {
+  const match = /^(\d+)([MG]?)(i?B)?$/i.exec(text.trim());
+  if (match === null) throw bad(`--memory ${text}: expected a size such as 256M or 1G`);
+  return Number(match[1]) * (match[2]?.toUpperCase() === 'G' ? 1024 : 1);
+}
+
+const BOOT_NAMES: Readonly<Record<string, BootDevice>> = {
+  disk: 'disk',
+  hd: 'disk',
+  c: 'disk',
+  cdrom: 'cdrom',
+  cd: 'cdrom',
+  d: 'cdrom',
+  floppy: 'floppy',
+  fd: 'floppy',
+  a: 'floppy',
+};
+
+/** `cdrom,disk`, or letters as in `dca`. */
+export function parseBootOrder(text: string): BootDevice[] {
+  const names = /^[acd]+$/.test(text) ? [...text] : text.split(',').map((name) => name.trim());
+  const order = names.map((name) => {
+    const device = BOOT_NAMES[name];
+    if (device === undefined) throw bad(`--boot ${text}: "${name}" is not one of disk, cdrom, floppy`);
+    return device;
+  });
+  return [...new Set(order)];
+}
+
+/** `FILE` or `FILE,readonly`. */
+export function parseDisk(text: string): { path: string; readOnly: boolean } {
+  const readOnly = /,(readonly|ro)$/.exec(text);
+  return { path: readOnly === null ? text : text.slice(0, readOnly.index), readOnly: readOnly !== null };
+}
+
+function parseSerial(text: string): RunOptions['serial'] {
+  if (text === 'stdio' || text === 'none') return { kind: text };
+  if (text.startsWith('file:') && text.length > 5) return { kind: 'file', path: text.slice(5) };
+  throw bad(`--serial ${text}: expected stdio, none or file:NAME`);
+}
+
+function parseTimeout(text: string): number {
+  const seconds = Number(text);
+  if (!(seconds > 0)) throw bad(`--timeout ${text}: expected a number of seconds`);
+  return seconds;
+}
+
+/** Throws a `Failure` whose message is the one-line reason. */
+export function parseRunOptions(images: readonly string[], raw: RawRunOptions): RunOptions {
+  if (raw.engine !== undefined && !ENGINES.includes(raw.engine)) {
+    throw bad(`--engine ${raw.engine}: expected ${ENGINES.join(' or ')}`);
+  }
+  if (raw.cpu !== undefined && !cpuModelSchema.safeParse(raw.cpu).success) {
+    throw bad(`--cpu ${raw.cpu}: expected one of ${cpuModelSchema.options.join(', ')}`);
+  }
+  if (raw.clock !== undefined && raw.clock !== 'real' && raw.clock !== 'virtual')
+    throw bad(`--clock ${raw.clock}: expected real or virtual`);
+  if (raw.kernel === undefined && (raw.initrd !== undefined || (raw.module ?? []).length > 0) && images.length === 0) {
+    throw bad('--initrd and --module need --kernel');
+  }
+  const configuration = mergeConfiguration(images, raw);
+  if (bootsNothing(configuration))
+    throw bad('nothing to start: give an image, --kernel, --disk, --cdrom, --floppy or --bios');
+  return {
+    configuration,
+    serial: parseSerial(raw.serial ?? 'stdio'),
+    debugFile: raw.debugcon ?? null,
+    screenTextFile: raw.screenText ?? null,
+    screenshotFile: raw.screenshot ?? null,
+    statisticsFile: raw.stats ?? null,
+    timeoutSeconds: raw.timeout === undefined ? null : parseTimeout(raw.timeout),
+  };
+}
+
+/** What the images are told to be by their content, then the options over it. */
+function mergeConfiguration(images: readonly string[], raw: RawRunOptions): MachineConfiguration {
+  const base = images.length === 0 ? machineConfigurationSchema.parse({}) : detectMedia(images).proposal.configuration;
+  const kernelPath = raw.kernel ?? base.kernel?.path;
+  const parsed = machineConfigurationSchema.safeParse({
+    ...base,
+    memoryMiB: raw.memory === undefined ? base.memoryMiB : parseMemory(raw.memory),
+    cpu: { model: raw.cpu ?? base.cpu.model },
+    disks: [...base.disks, ...(raw.disk ?? []).map(parseDisk)],
+    cdrom: raw.cdrom ?? base.cdrom,
+    floppy: raw.floppy === undefined ? base.floppy : parseDisk(raw.floppy),
+    bootOrder: raw.boot === undefined ? base.bootOrder : parseBootOrder(raw.boot),
+    kernel:
+      kernelPath === undefined
+        ? null
+        : {
+            path: kernelPath,
+            initrd: raw.initrd ?? base.kernel?.initrd ?? null,
+            modules: [...(base.kernel?.modules ?? []), ...(raw.module ?? [])],
+            commandLine: raw.append ?? base.kernel?.commandLine ?? '',
+          },
+    firmware: { bios: raw.bios ?? null, vgaBios: raw.vgaBios ?? null },
+    clock: raw.clock ?? base.clock,
+    debugExit: raw.debugExit ?? base.debugExit,
+  });
+  if (!parsed.success) throw bad(`the machine is not possible: ${validationMessage(parsed.error)}`);
+  return parsed.data;
+}
+
+function bootsNothing({ disks, cdrom, floppy, kernel, firmware }: MachineConfiguration): boolean {
+  return disks.length === 0 && cdrom === null && floppy === null && kernel === null && firmware.bios === null;
+}

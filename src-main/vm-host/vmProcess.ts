@@ -1,0 +1,151 @@
+// One machine behind a message port.
+import { dispatch } from '../../core/api/dispatch.ts';
+import { Failure, toFailureRecord } from '../../core/api/failure.ts';
+import { vmMethods, vmRequestSchema } from '../../core/api/vmProcess.ts';
+import type { VmHandlers, VmMessage } from '../../core/api/vmProcess.ts';
+import type { MachineConfiguration } from '../../core/machine/configuration.ts';
+import type { Machine, MachineHost } from '../../core/machine/machine.ts';
+import { createNodeHost } from './nodeHost.ts';
+import type { NodeHost } from './nodeHost.ts';
+import { ScreenReader } from './screenReader.ts';
+import { StatisticsMeter } from './statisticsMeter.ts';
+
+export type MachineFactory = (configuration: MachineConfiguration, host: MachineHost) => Machine;
+
+/** The VM process's end of the wire to the application. */
+export interface VmPort {
+  send(message: VmMessage): void;
+  onMessage(listener: (message: unknown) => void): void;
+  /** Leaves the process once what was sent has gone out. */
+  exit(): void;
+}
+
+interface Held {
+  readonly machine: Machine;
+  readonly host: NodeHost;
+  readonly screen: ScreenReader;
+}
+
+const STATISTICS_INTERVAL_MS = 1000;
+/** Serial bytes are gathered for a moment: a boot log of single bytes would be a message each. */
+const SERIAL_GATHER_MS = 8;
+
+export function runVmProcess(port: VmPort, createMachine: MachineFactory): void {
+  let held: Held | null = null;
+  const hold = (): Held => {
+    if (held === null) throw new Failure('wrong-state', 'The machine is not configured yet.');
+    return held;
+  };
+
+  const handlers: VmHandlers = {
+    configure({ holder, configuration }) {
+      if (held !== null) throw new Failure('wrong-state', 'The machine is configured already.');
+      held = build(port, createMachine, holder, configuration);
+      return null;
+    },
+    start: () => done(() => hold().machine.start()),
+    pause: () => done(() => hold().machine.pause()),
+    reset: () => done(() => hold().machine.reset()),
+    pressPowerButton: () => done(() => hold().machine.pressPowerButton()),
+    end() {
+      if (held !== null) release(held);
+      held = null;
+      // After the answer has left.
+      setImmediate(() => port.exit());
+      return null;
+    },
+    keys: ({ scanCodes }) => done(() => hold().machine.keyboard(scanCodes)),
+    mouse: ({ dx, dy, wheel, buttons }) => done(() => hold().machine.mouse(dx, dy, wheel, buttons)),
+    serialInput: ({ port: index, bytes }) => done(() => hold().machine.serialInput(index, bytes)),
+    frame: (request) => hold().screen.frame(request),
+    screenshot: ({ maxWidth }) => hold().screen.screenshot(maxWidth),
+    text: () => hold().screen.text(),
+  };
+
+  port.onMessage((message) => void serve(port, handlers, message));
+  port.send({ kind: 'ready' });
+}
+
+async function serve(port: VmPort, handlers: VmHandlers, message: unknown): Promise<void> {
+  const parsed = vmRequestSchema.safeParse(message);
+  if (!parsed.success) return;
+  const { id, method, request } = parsed.data;
+  try {
+    port.send({ kind: 'response', id, response: await dispatch(vmMethods, handlers, method, request) });
+  } catch (error) {
+    port.send({ kind: 'failure', id, failure: toFailureRecord(error) });
+  }
+}
+
+function done(action: () => void): null {
+  action();
+  return null;
+}
+
+function build(port: VmPort, createMachine: MachineFactory, holder: string, configuration: MachineConfiguration): Held {
+  const host = createNodeHost({
+    holder,
+    log: { write: (level, tag, message) => port.send({ kind: 'log', level, tag, message }) },
+  });
+  let machine: Machine;
+  try {
+    machine = createMachine(configuration, host);
+  } catch (error) {
+    host.closeFiles();
+    throw error;
+  }
+  const screen = new ScreenReader(machine.display);
+  report(port, machine);
+  return { machine, host, screen };
+}
+
+function release(held: Held): void {
+  try {
+    held.machine.dispose();
+  } finally {
+    held.host.closeFiles();
+  }
+}
+
+/** Sends what the machine does to the application, until the process ends. */
+function report(port: VmPort, machine: Machine): void {
+  const meter = new StatisticsMeter(machine);
+  machine.onState((state) => port.send({ kind: 'state', state, reason: machine.stopReason }));
+  machine.onGuestError(({ source, what, detail }) =>
+    port.send({ kind: 'log', level: 'warning', tag: source, message: detail === '' ? what : `${what} (${detail})` }),
+  );
+  reportSerial(port, machine);
+  reportDebugLines(port, machine);
+  setInterval(() => {
+    if (machine.state === 'running') port.send({ kind: 'statistics', statistics: meter.sample() });
+  }, STATISTICS_INTERVAL_MS);
+}
+
+function reportSerial(port: VmPort, machine: Machine): void {
+  const pending = new Map<number, Uint8Array[]>();
+  const flush = (): void => {
+    for (const [index, parts] of pending) {
+      port.send({ kind: 'serial', port: index, bytes: new Uint8Array(Buffer.concat(parts)) });
+    }
+    pending.clear();
+  };
+  machine.onSerialOutput(({ port: index, bytes }) => {
+    if (pending.size === 0) setTimeout(flush, SERIAL_GATHER_MS);
+    const parts = pending.get(index) ?? [];
+    parts.push(bytes.slice());
+    pending.set(index, parts);
+  });
+}
+
+/** Text written to port E9h goes to the log, a line an entry. */
+function reportDebugLines(port: VmPort, machine: Machine): void {
+  const decoder = new TextDecoder();
+  let rest = '';
+  machine.onDebugOutput((bytes) => {
+    const lines = (rest + decoder.decode(bytes, { stream: true })).split('\n');
+    rest = (lines.pop() ?? '').slice(0, 2000);
+    for (const line of lines) {
+      if (line.trim() !== '') port.send({ kind: 'log', level: 'info', tag: 'port E9h', message: line.trimEnd() });
+    }
+  });
+}
