@@ -10,6 +10,7 @@ export default defineConfig({
       project('unit', ['test/unit/**/*.test.ts']),
       project('devices', ['test/devices/**/*.test.ts']),
       project('instructions', ['test/instructions/**/*.test.ts'], 120_000),
+      project('system', ['test/system/**/*.test.ts'], 60_000),
       project('boot', ['test/boot/**/*.test.ts'], 300_000),
       project('electron', ['test/electron/**/*.test.ts'], 60_000),
     ],

@@ -248,7 +248,7 @@ export const debugCases: readonly SystemCase[] = [
       push dword 2
       popfd
       finish${BREAK_HANDLER}`,
-    // The step's trap at the breakpoint's address comes first, or both at once.
-    log: [0, 0x4001, 1, 0x4000, 3, 0x4000, 4, 0x4000],
+    // The step's trap comes first, then the breakpoint's fault (SDM 3A table 6-2).
+    log: [0, 0x4000, 0, 1, 1, 0x4000, 3, 0x4000, 4, 0x4000],
   },
 ];

@@ -178,8 +178,7 @@ export const modeCases: readonly SystemCase[] = [
     far_target:
       real_logs 0x55
       retf`,
-    log: [0x55, 3, 0x10000, 0x1234],
-    activity: 'halted',
+    log: [0x55, 3, 0x10000, 0x1234, 0x66, 0x7c0],
   },
   {
     name: 'virtual-8086 mode: sensitive instructions with IOPL 0',
@@ -246,6 +245,7 @@ export const modeCases: readonly SystemCase[] = [
       hlt
     bits 32
     handler:
+      movzx eax, ax
       call log
       mov eax, esp
       call log
@@ -273,8 +273,8 @@ export const modeCases: readonly SystemCase[] = [
       mov ds, ax
       finish`,
     log: [
-      0x2000, 0x1c000 - 36, 0, 0x23000, 0x8000, 0x3333, 0x2000, 0x1111, 0x77,
-      0x1111, 0x1c000 - 36, 0, 0x23000, 0x8000, 0x3333, 0x2000, 0x1111, 0x77,
+      0x2000, 0x1c000 - 36, 0, 0x23000, 0x8000, 0x4444, 0x2000, 0x1111, 0x77,
+      0x1111, 0x1c000 - 36, 0, 0x23000, 0x8000, 0x4444, 0x2000, 0x1111, 0x77,
     ],
   },
   {
