@@ -22,7 +22,7 @@ const GENERAL_PROTECTION = 13;
 
 export class CodeCache {
   readonly #cpu: Cpu;
-  readonly #decoder = new Decoder();
+  readonly #decoder: Decoder;
   /** Table address by physical page * 4 + mode. */
   readonly #tables = new Map<number, number>();
   readonly #stepBytes = new Uint8Array(STEP_BYTES);
@@ -33,6 +33,7 @@ export class CodeCache {
 
   constructor(cpu: Cpu) {
     this.#cpu = cpu;
+    this.#decoder = new Decoder(cpu.model);
     this.#free = cpu.map.arena;
   }
 

@@ -253,6 +253,25 @@ export const segmentCases: readonly SystemCase[] = [
     log: [13, 0, 0x1000, 13, 0, 0xfff, 13, 0, 0],
   },
   {
+    name: 'code limits hold on a page that another segment has run',
+    text: `test:
+      mov byte [0x20800], 0xc3
+      mov byte [0x207ff], 0x90
+      mov eax, 0x20800
+      call eax
+      mov eax, 0x207ff
+      call eax
+      mov word [gdt + SMALL], 0x7ff
+      mov byte [gdt + SMALL + 5], 0x9a
+      mov byte [detail], DETAIL_EIP
+      mov dword [origin], 0
+      resume_at second
+      jmp SMALL:0x7ff
+    second:
+      finish`,
+    log: [13, 0, 0x800],
+  },
+  {
     name: 'control registers: LMSW, reserved combinations, undefined registers',
     text: `test:
       smsw ax
