@@ -116,6 +116,42 @@ export const modeCases: readonly SystemCase[] = [
     log: [0x1234fffe, 0x5678],
   },
   {
+    name: 'real mode: frames on a 16-bit stack that wraps',
+    real: true,
+    text: `test:
+      mov ax, 0x2000
+      mov ss, ax
+      mov esp, 0x56780008
+      mov ebp, 0x9abc0100
+      mov bx, 0x4321
+      pushaw
+      mov bx, 0
+      popaw
+      call save
+      pushad
+      popad
+      enter 8, 0
+      mov ecx, ebp
+      leave
+      push dword 0x11223344
+      pop dword [0x500]
+      call save
+      mov sp, 0x1000
+      mov eax, ebx
+      call rlog
+      mov eax, ecx
+      call rlog
+      mov eax, [0x500]
+      call rlog
+      hlt
+    save:
+      mov eax, esp
+      call rlog
+      ret`,
+    // The frame of PUSHA lies at FFF8h..0007h.
+    log: [0x56780006, 0x56780006, 0x4321, 0x9abc0006, 0x11223344],
+  },
+  {
     name: 'real mode: a vector beyond the table ends in a shutdown',
     real: true,
     text: `test:

@@ -253,6 +253,34 @@ export const pagingCases: readonly SystemCase[] = [
     log: [1, 1, 1, 2, 2, 1],
   },
   {
+    name: 'an instruction that reaches into a missing page faults with that page in CR2',
+    text: `test:
+      identity_paging
+      mov byte [detail], DETAIL_CR2 | DETAIL_EIP
+      mov dword [0x200ffe], 0x90b89090
+      mov byte [0x200fff], 0xb8
+      mov dword [PTE(0x201000)], 0
+      reload_cr3
+      resume_at second
+      mov dword [origin], 0
+      jmp CODE:0x200ffe
+    second:
+      mov dword [PTE(0x201000)], 0x201007
+      mov dword [0x201000], 0x1234
+      mov byte [0x201004], 0xc3
+      mov eax, 0x200fff
+      call eax
+      call log
+      mov dword [PTE(0x201000)], 0
+      reload_cr3
+      mov byte [0x200fff], 0x90
+      resume_at third
+      jmp CODE:0x200fff
+    third:
+      finish`,
+    log: [14, 0, 0x200fff, 0x201000, 0x1234, 14, 0, 0x201000, 0x201000],
+  },
+  {
     name: 'aliases of one frame see each other',
     text: `test:
       identity_paging
