@@ -9,8 +9,7 @@ export default defineConfig({
     projects: [
       project('unit', ['test/unit/**/*.test.ts']),
       project('devices', ['test/devices/**/*.test.ts']),
-      project('instructions', ['test/instructions/**/*.test.ts'], 120_000),
-      project('system', ['test/system/**/*.test.ts'], 60_000),
+      project('instructions', ['test/instructions/**/*.test.ts', 'test/system/**/*.test.ts'], 120_000),
       project('boot', ['test/boot/**/*.test.ts'], 300_000),
       project('electron', ['test/electron/**/*.test.ts'], 60_000),
     ],

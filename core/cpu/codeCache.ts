@@ -1,7 +1,7 @@
 // Decoded code: records in an arena, found through one table of 4096 pointers per physical page and mode.
 import type { Cpu } from './cpu.ts';
 import { Decoder } from './decode/decoder.ts';
-import { handlerTable, PSEUDO } from './decode/handlers.ts';
+import { fusedHandler, handlerTable, PSEUDO } from './decode/handlers.ts';
 import { tooLongRow } from './decode/tables.ts';
 import { ACCESS, NOT_RAM } from './interpreter/memoryFunctions.ts';
 import { CS, FIELD, FLAG, RECORD, SEGMENT, TLB, TLB_SUPERVISOR, TLB_USER } from './state/layout.ts';
@@ -86,7 +86,7 @@ export class CodeCache {
   invalidate(frame: number): void {
     const { u32, u16, map } = { u32: this.#cpu.u32, u16: this.#cpu.u16, map: this.#cpu.map };
     this.invalidations++;
-    for (let mode = 0; mode < 3; mode++) {
+    for (let mode = 0; mode < 4; mode++) {
       const table = this.#tables.get(frame * 4 + mode);
       if (table === undefined) continue;
       for (let at = table >>> 2, end = at + PAGE; at < end; at++) {
@@ -229,6 +229,7 @@ export class CodeCache {
       const known = cpu.u32[(table >>> 2) + at];
       if (known !== 0) break;
       ended = this.#decodeOne(table, page, at, record, mode);
+      if (record > first) this.#fuse(record - RECORD.bytes, record);
       const length = this.#decoder.length;
       this.#markChunks(frame, at, Math.min(at + length, PAGE) - 1);
       at += length;
@@ -269,6 +270,13 @@ export class CodeCache {
       cpu.view.setInt32(record + RECORD.imm, target < PAGE && !cut ? cpu.u32[(table >>> 2) + target] : 0, true);
     }
     return row.ends === true;
+  }
+
+  /** Lets a compare do the branch behind it in the same dispatch. */
+  #fuse(first: number, second: number): void {
+    const { u16 } = this.#cpu;
+    const fused = fusedHandler(u16[first >>> 1], u16[second >>> 1]);
+    if (fused !== null) u16[first >>> 1] = fused;
   }
 
   #pseudo(record: number, handler: number, offset: number, imm = 0): void {

@@ -5,7 +5,7 @@ import { buildInterpreter } from './interpreter/interpreter.ts';
 import { ACCESS } from './interpreter/memoryFunctions.ts';
 import { cpuModels, type CpuModel } from './state/cpuModels.ts';
 import {
-  ARITHMETIC_FLAGS, CS, EXIT, FIELD, FLAG, HELPER, LDTR, SEGMENT, SLOT, SS, STATE_BYTES, TLB, TLB_SUPERVISOR, TLB_USER, TR,
+  ARITHMETIC_FLAGS, CODE_MODE, CS, DS, ES, EXIT, FIELD, FLAG, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB, TLB_SUPERVISOR, TLB_USER, TR,
 } from './state/layout.ts';
 import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
 import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
@@ -185,17 +185,17 @@ export class Cpu {
 
   /** EFLAGS with the lazy flags computed. */
   get eflags(): number {
-    const carry = this.get32(FIELD.flagCarry), aux = this.get32(FIELD.flagAux);
+    const carry = this.get32(FIELD.flagCarry);
     const low = this.get32(FIELD.flagResult), high = this.get32(FIELD.flagResult + 4);
     let parity = low & 0xff;
     parity ^= parity >> 4;
     const odd = (0x6996 >> (parity & 15)) & 1;
     let flags = this.get32(FIELD.eflags);
     flags |= carry >>> 31;
-    flags |= ((odd ^ 1 ^ (aux >>> 16)) & 1) << 2;
-    flags |= ((aux >>> 3) & 1) << 4;
-    if (low === 0 && high === 0) flags |= FLAG.ZF;
-    flags |= (((high >>> 31) ^ (aux >>> 17)) & 1) << 7;
+    flags |= (odd ^ 1 ^ ((high ^ (high << 1)) >>> 31)) << 2;
+    flags |= ((carry >>> 3) & 1) << 4;
+    if (low === 0) flags |= FLAG.ZF;
+    flags |= (high >>> 31) << 7;
     flags |= ((carry ^ (carry << 1)) >>> 31) << 11;
     return flags;
   }
@@ -207,9 +207,9 @@ export class Cpu {
   setArithmeticFlags(flags: number): void {
     const carry = flags & 1, overflow = (flags >>> 11) & 1, zero = (flags >>> 6) & 1;
     const parity = (flags >>> 2) & 1, sign = (flags >>> 7) & 1, aux = (flags >>> 4) & 1;
-    this.set32(FIELD.flagCarry, (carry << 31) | ((carry ^ overflow) << 30));
-    this.setWide(FIELD.flagResult, zero ? 0 : 0x101);
-    this.set32(FIELD.flagAux, (aux << 3) | ((parity ^ zero) << 16) | (sign << 17));
+    this.set32(FIELD.flagCarry, (carry << 31) | ((carry ^ overflow) << 30) | (aux << 3));
+    this.set32(FIELD.flagResult, zero ? 0 : 0x300);
+    this.set32(FIELD.flagResult + 4, (sign << 31) | ((sign ^ parity ^ 1) << 30));
   }
 
   // --- segments -----------------------------------------------------------------------------------------------------
@@ -232,9 +232,8 @@ export class Cpu {
     this.set32(at + SEGMENT.attributes, attributes);
     this.set32(at + SEGMENT.selector, selector);
     if (segment >= LDTR) return;
+    if (segment === SS) this.setWide(FIELD.stackMask, (attributes & 0x4000) !== 0 ? 0xffffffff : 0xffff);
     this.refreshSlots(segment);
-    if (segment === CS) this.#codeSegmentChanged(attributes);
-    else if (segment === SS) this.setWide(FIELD.stackMask, (attributes & 0x4000) !== 0 ? 0xffffffff : 0xffff);
   }
 
   /** Recomputes the fast-path limits of a segment from its cache. */
@@ -255,6 +254,7 @@ export class Cpu {
       this.setWideSigned(slot + SLOT.writeLimit, writable ? limit : -1);
       this.setWide(slot + SLOT.mask, size === 0 ? 0xffff : 0xffffffff);
     }
+    if (segment <= DS) this.#codeModeChanged();
   }
 
   setCpl(cpl: number): void {
@@ -262,11 +262,23 @@ export class Cpu {
     this.set32(FIELD.tlbBase, this.base + (cpl === 3 ? TLB_USER : TLB_SUPERVISOR));
   }
 
-  #codeSegmentChanged(attributes: number): void {
-    const mode = (attributes & 0x4000) !== 0 ? 1 : 0;
+  /** Records depend on the code's size and on whether data and stack are flat. */
+  #codeModeChanged(): void {
+    const wide = (this.segmentField(CS, SEGMENT.attributes) & 0x4000) !== 0;
+    const flat = wide && this.#isFlat(DS) && this.#isFlat(SS) && this.#isFlat(ES) && this.get32(FIELD.stackMask) !== 0xffff;
+    const mode = !wide ? CODE_MODE.code16 : flat ? CODE_MODE.flat32 : CODE_MODE.code32;
     if (mode === this.get32(FIELD.codeMode)) return;
     this.set32(FIELD.codeMode, mode);
     this.forgetCodeTables();
+  }
+
+  /** A writable 4 GiB segment at zero. */
+  #isFlat(segment: number): boolean {
+    const slot = FIELD.slots + segment * 3 * SLOT.bytes;
+    return (
+      this.get32(slot + SLOT.base) === 0 &&
+      this.get32(slot + SLOT.writeLimit) === 0xffffffff && this.get32(slot + SLOT.writeLimit + 4) === 0
+    );
   }
 
   /** The slow path of segment limits: 0 when the access is allowed, else the fault is recorded. */
@@ -576,7 +588,13 @@ export class Cpu {
       if (handler === PSEUDO.crossing) {
         return this.code.prepareStep(this.rip, PSEUDO.relookup) ? HELPER.step : HELPER.fault;
       }
-      return this.#helpers[handler]!(record);
+      const mode = this.get32(FIELD.codeMode);
+      const result = this.#helpers[handler]!(record);
+      if (result !== HELPER.next || this.get32(FIELD.codeMode) === mode) return result;
+      // The records that follow were decoded for other segments.
+      const next = this.rip + (this.u16[(record + RECORD.place) >>> 1] & 15);
+      this.rip = mode === CODE_MODE.code16 ? next & 0xffff : next;
+      return HELPER.jump;
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
       this.set32(FIELD.faultVector, error.vector);

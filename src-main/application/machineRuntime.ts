@@ -18,7 +18,8 @@ export interface RuntimeEvents {
 }
 
 const SERIAL_KEPT = 256 * 1024;
-const PICTURE_WIDTH = 320;
+/** A text screen keeps its sharpness; larger ones are shrunk. */
+const PICTURE_WIDTH = 800;
 const PICTURE_INTERVAL_MS = 10_000;
 const END_TIMEOUT_MS = 3000;
 

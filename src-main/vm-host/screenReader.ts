@@ -5,6 +5,9 @@ import { encodePng, shrink } from './png.ts';
 
 /** Time between two looks at the display: what a 60 Hz window can show. */
 const FRAME_INTERVAL_MS = 16;
+/** A picture that stood still for so long is looked at less often: an idle guest must cost almost nothing. */
+const STILL_AFTER_MS = 500;
+const STILL_INTERVAL_MS = 60;
 const VIEWER_KEPT_MS = 30_000;
 
 interface Viewer {
@@ -18,6 +21,8 @@ interface Viewer {
 export class ScreenReader {
   readonly #display: DisplaySource;
   readonly #viewers = new Map<string, Viewer>();
+  #lastChangeMs = 0;
+  #wake: (() => void) | null = null;
 
   constructor(display: DisplaySource) {
     this.#display = display;
@@ -36,13 +41,25 @@ export class ScreenReader {
       const { mode, rectangles } = this.#display.update(viewer.consumer, full);
       full = false;
       const changed = rectangles.length > 0 || viewer.mode !== modeKey(mode);
+      if (changed) this.#lastChangeMs = now;
       if (changed || now - started >= request.waitMs) {
         viewer.lastFrameMs = now;
         viewer.mode = modeKey(mode);
         return { mode: modeRecord(mode), rectangles: rectangles.map(rectangleRecord) };
       }
-      await delay(FRAME_INTERVAL_MS);
+      await this.#untilNextLook(now);
     }
+  }
+
+  /** A person did something: what follows is shown without delay. */
+  expectChange(): void {
+    this.#lastChangeMs = performance.now();
+    this.#wake?.();
+  }
+
+  async #untilNextLook(now: number): Promise<void> {
+    if (now - this.#lastChangeMs < STILL_AFTER_MS) return delay(FRAME_INTERVAL_MS);
+    await Promise.race([delay(STILL_INTERVAL_MS), new Promise<void>((resolve) => (this.#wake = resolve))]);
   }
 
   screenshot(maxWidth: number | null): { width: number; height: number; png: Uint8Array<ArrayBuffer> } | null {

@@ -37,6 +37,13 @@ export function runVmProcess(port: VmPort, createMachine: MachineFactory): void 
     return held;
   };
 
+  const input = (act: (machine: Machine) => void): null => {
+    const { machine, screen } = hold();
+    act(machine);
+    screen.expectChange();
+    return null;
+  };
+
   const handlers: VmHandlers = {
     configure({ holder, configuration }) {
       if (held !== null) throw new Failure('wrong-state', 'The machine is configured already.');
@@ -54,9 +61,9 @@ export function runVmProcess(port: VmPort, createMachine: MachineFactory): void 
       setImmediate(() => port.exit());
       return null;
     },
-    keys: ({ scanCodes }) => done(() => hold().machine.keyboard(scanCodes)),
-    mouse: ({ dx, dy, wheel, buttons }) => done(() => hold().machine.mouse(dx, dy, wheel, buttons)),
-    serialInput: ({ port: index, bytes }) => done(() => hold().machine.serialInput(index, bytes)),
+    keys: ({ scanCodes }) => input((machine) => machine.keyboard(scanCodes)),
+    mouse: ({ dx, dy, wheel, buttons }) => input((machine) => machine.mouse(dx, dy, wheel, buttons)),
+    serialInput: ({ port: index, bytes }) => input((machine) => machine.serialInput(index, bytes)),
     frame: (request) => hold().screen.frame(request),
     screenshot: ({ maxWidth }) => hold().screen.screenshot(maxWidth),
     text: () => hold().screen.text(),

@@ -221,6 +221,7 @@ export class FakeMachine implements Machine {
     else if (name === 'add') print(`sum ${words.reduce((sum, word) => sum + Number(word), 0)}\n`);
     else if (name === 'crash') process.kill(process.pid, 'SIGKILL');
     else if (name === 'poweroff') this.#enter('stopped', { kind: 'guest-power-off' });
+    else if (name === 'exit') this.#enter('stopped', { kind: 'debug-exit', value: Number(words[0]) });
     else if (name === 'triple')
       this.#enter('halted', { kind: 'triple-fault', detail: '#GP while delivering #DF at CS:EIP 0008:00001234' });
     else if (name === 'complain') this.#errors.fire({ source: 'pit0', what: 'unknown mode', detail: 'mode=7' });

@@ -1,7 +1,7 @@
 // Random bytes as code in every mode: the CPU never throws, never hangs, never leaves its state invalid.
 import { describe, expect, it } from 'vitest';
 import type { Cpu } from '../../core/cpu/cpu.ts';
-import { CS, DS, ES, FIELD, FLAG, FS, GS, SEGMENT, SS, TR } from '../../core/cpu/state/layout.ts';
+import { CODE_MODE, CS, DS, ES, FIELD, FLAG, FS, GS, SEGMENT, SS, TR } from '../../core/cpu/state/layout.ts';
 import { deliverExternal } from '../../core/cpu/system/interrupts.ts';
 import { Random } from '../oracle/forms.ts';
 import { bareCpu } from './systemHarness.ts';
@@ -12,6 +12,7 @@ const GDT = 0x1000, IDT = 0x2000, TSS = 0x3000, DIRECTORY = 0x4000, TABLE = 0x50
 const SLICE = 200, SLICES = 6;
 /** A slice ends at a branch or at the end of a decoded run. */
 const SLICE_SLACK = 80;
+const MODES_OF_CODE: readonly number[] = [CODE_MODE.code16, CODE_MODE.code32, CODE_MODE.flat32];
 
 type Mode = 'real' | 'protected 16-bit' | 'protected 32-bit' | 'user with paging' | 'virtual-8086';
 const MODES: readonly Mode[] = ['real', 'protected 16-bit', 'protected 32-bit', 'user with paging', 'virtual-8086'];
@@ -94,7 +95,7 @@ function enter(cpu: Cpu, mode: Mode, random: Random): void {
 
 function checkState(cpu: Cpu, what: string): void {
   expect([0, 1, 2, 3], what).toContain(cpu.cpl);
-  expect([0, 1], what).toContain(cpu.get32(FIELD.codeMode));
+  expect(MODES_OF_CODE, what).toContain(cpu.get32(FIELD.codeMode));
   expect(cpu.get32(FIELD.rip + 4), what).toBe(0);
   for (let register = 0; register < 8; register++) expect(cpu.get32(register * 8 + 4), what).toBe(0);
   for (let segment = 0; segment < 6; segment++) {

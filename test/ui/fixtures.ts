@@ -128,3 +128,35 @@ export function callApplication(page: Page, method: string, request: unknown): P
     [method, request] as const,
   );
 }
+
+/** As `drop`, for a file that is too large to pass by value. */
+export async function dropFile(page: Page, file: string): Promise<void> {
+  await page.evaluate(() =>
+    document.body.append(Object.assign(document.createElement('input'), { type: 'file', id: 'dropped' })),
+  );
+  await page.locator('#dropped').setInputFiles(file);
+  const transfer = await page.evaluateHandle(() => {
+    const input = document.querySelector<HTMLInputElement>('#dropped')!;
+    const dataTransfer = new DataTransfer();
+    for (const item of input.files ?? []) dataTransfer.items.add(item);
+    return dataTransfer;
+  });
+  for (const event of ['dragenter', 'dragover', 'drop'])
+    await page.dispatchEvent('.window', event, { dataTransfer: transfer });
+  await page.evaluate(() => document.querySelector('#dropped')?.remove());
+}
+
+const SHIFTED = '~!@#$%^&*()_+{}|:"<>?';
+const UNSHIFTED = "`1234567890-=[]\\;',./";
+
+/** Presses keys as fingers do: `keyboard.type` names a shifted key but does not hold Shift. */
+export async function typeOnKeys(page: Page, text: string): Promise<void> {
+  for (const character of text) {
+    const index = SHIFTED.indexOf(character);
+    const upper = /[A-Z]/.test(character);
+    if (character === '\n') await page.keyboard.press('Enter');
+    else if (index !== -1) await page.keyboard.press(`Shift+${UNSHIFTED[index]!}`);
+    else if (upper) await page.keyboard.press(`Shift+${character}`);
+    else await page.keyboard.press(character === ' ' ? 'Space' : character);
+  }
+}

@@ -168,3 +168,25 @@ test('the palette finds commands and machines', async ({ app, shot }) => {
   await app.keyboard.press('Enter');
   await expect(app).toHaveURL(/settings/);
 });
+
+test('two thousand machines are a list like any other', async ({ app, server, shot }) => {
+  for (let index = 0; index < 2000; index++) {
+    const id = `machine-${index}`;
+    const folder = path.join(server.library, 'machines', id);
+    fs.mkdirSync(folder);
+    const name =
+      index === 1234 ? 'the one with a name that is much too long for any list to show it whole' : `Machine ${index}`;
+    fs.writeFileSync(path.join(folder, 'machine.json'), JSON.stringify({ id, name, createdAt: 0, configuration: {} }));
+  }
+  await server.restart();
+  await app.goto(server.address);
+  await expect(app.getByRole('option').first()).toBeVisible();
+  expect(await app.getByRole('option').count()).toBeLessThan(60);
+  await app.getByRole('textbox', { name: 'Filter machines' }).fill('much too long');
+  await expect(app.getByRole('option')).toHaveCount(1);
+  await shot('long-name');
+  await app.getByRole('option').click();
+  await expect(app.getByRole('heading', { name: /the one with a name/ })).toBeVisible();
+  await app.getByRole('textbox', { name: 'Filter machines' }).fill('nothing like this');
+  await expect(app.getByText('No machine matches')).toBeVisible();
+});

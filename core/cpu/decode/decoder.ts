@@ -2,11 +2,11 @@
 //
 // Where we depart from the manual: redundant prefixes of one group are accepted and the last one counts, as on silicon.
 import { hasFeature, type CpuModel } from '../state/cpuModels.ts';
-import { FIELD, RBX, RECORD, REGISTER_BYTES } from '../state/layout.ts';
+import { CODE_MODE, DS, ES, FIELD, RBX, RECORD, REGISTER_BYTES, SS } from '../state/layout.ts';
 import { handlerTable } from './handlers.ts';
 import type { HandlerSpecification, Row } from './row.ts';
 import { underRepeat } from './stringRows.ts';
-import { narrowCounter, oneByte, twoByte, undefinedRow, type Entry } from './tables.ts';
+import { narrowCounter, oneByte, twoByte, undefinedRow, zeroShift, type Entry } from './tables.ts';
 
 /** Longest instruction in bytes (SDM 2A 2.3.11). */
 export const MAX_LENGTH = 15;
@@ -48,13 +48,15 @@ export class Decoder {
   #repeat: 0 | 0xf2 | 0xf3 = 0;
   #lock = false;
   #modRm = 0;
+  /** ES, SS and DS are flat: their accesses need no segment. */
+  #flat = false;
 
   constructor(model: CpuModel) {
     this.#model = model;
   }
 
   /**
-   * Decodes at `position`, reading no further than `end`. `mode` is 0 for 16-bit and 1 for 32-bit code.
+   * Decodes at `position`, reading no further than `end`. `mode` is a CODE_MODE.
    * `pageOffset` is what branch targets in `disp` are relative to.
    */
   decode(bytes: Uint8Array, position: number, end: number, mode: number, pageOffset: number): DecodeResult {
@@ -62,7 +64,8 @@ export class Decoder {
     this.#start = this.#position = position;
     this.#end = end;
     this.#failed = 0;
-    this.#operand32 = this.#address32 = mode !== 0;
+    this.#operand32 = this.#address32 = mode !== CODE_MODE.code16;
+    this.#flat = mode === CODE_MODE.flat32;
     this.#segment = -1;
     this.#repeat = 0;
     this.#lock = false;
@@ -98,10 +101,10 @@ export class Decoder {
           this.#segment = SEGMENT_PREFIX[byte];
           continue;
         case 0x66:
-          this.#operand32 = mode === 0;
+          this.#operand32 = mode === CODE_MODE.code16;
           continue;
         case 0x67:
-          this.#address32 = mode === 0;
+          this.#address32 = mode === CODE_MODE.code16;
           this.slot = 3 * 3 + (this.#address32 ? 1 : 0);
           continue;
         case 0xf0:
@@ -136,18 +139,29 @@ export class Decoder {
     let memory = false;
     const opcodeRegister = this.#bytes[this.#position - 1] & 7;
     if (hasModRm) memory = this.#decodeModRm(row);
-    else if (this.#segment >= 0) this.slot = (this.slot % 3) + this.#segment * 3;
+    else {
+      if (this.#segment >= 0) this.slot = (this.slot % 3) + this.#segment * 3;
+      memory = row.operands.some((letters) => letters[0] === 'O');
+    }
     for (const letters of row.operands) this.#operand(letters, row, opcodeRegister);
     // Branch targets are known once the whole length is.
     const jumps = row.operands[0]?.[0] === 'J';
     if (jumps) this.disp += pageOffset + (this.#position - this.#start);
     if (this.#lock && !(row.lock && memory)) return this.#handlers(undefinedRow, false);
     if (!memory && row.operands.some((letters) => letters[0] === 'M')) return this.#handlers(undefinedRow, false);
-    return this.#handlers(row, memory);
+    return this.#handlers((this.imm & 31) === 0 ? zeroShift(row) : row, memory);
   }
 
   #handlers(row: Row, memory: boolean): HandlerSpecification {
-    return handlerTable.byRow.get(row)![(this.#operand32 ? 2 : 0) + (memory ? 1 : 0)];
+    let form = (this.#operand32 ? 2 : 0) + (memory ? 1 : 0);
+    if (this.#flat && (!memory || this.#flatOperand())) form += 4;
+    return handlerTable.byRow.get(row)![form];
+  }
+
+  /** Whether the memory operand lies in a flat segment and is addressed with 32 bits. */
+  #flatOperand(): boolean {
+    const segment = Math.floor((this.slot & 63) / 3);
+    return this.#address32 && (segment === ES || segment === SS || segment === DS);
   }
 
   #operand(letters: string, row: Row, opcodeRegister: number): void {

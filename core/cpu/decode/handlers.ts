@@ -2,7 +2,7 @@
 import type { OperandKind, Size } from '../semantics/context.ts';
 import type { HandlerSpecification, OperandLetters, Row } from './row.ts';
 import { repeatRows } from './stringRows.ts';
-import { narrowCounterRows, oneByte, tooLongRow, twoByte, undefinedRow, type Entry } from './tables.ts';
+import { narrowCounterRows, oneByte, tooLongRow, twoByte, undefinedRow, zeroShiftRows, type Entry } from './tables.ts';
 import { x87Rows } from './x87Rows.ts';
 
 /** Records that are no instructions; never counted. */
@@ -65,11 +65,17 @@ function kindOf(letters: OperandLetters, memory: boolean | null): OperandKind | 
   }
 }
 
-function tierOf(row: Row, size: Size, memory: boolean | null): HandlerSpecification['tier'] {
+/** Rows that reach the stack without naming memory. */
+const STACK_ROWS: ReadonlySet<string> = new Set(['PUSH', 'POP', 'CALL', 'CALLI', 'RET', 'RETI', 'LEAVE']);
+const usesMemory = (row: Row, memory: boolean | null): boolean => memory === true || STACK_ROWS.has(row.name);
+
+function tierOf(row: Row, size: Size, memory: boolean | null, flat: boolean): HandlerSpecification['tier'] {
   if (row.semantics === null) return 'helper';
   if (row.warm) return 'warm';
   const branches = row.operands.some((letters) => letters.startsWith('J')) || row.name.startsWith('RET');
   if (branches || row.name === 'CALLI' || row.name === 'JMPI') return 'hot';
+  // Segments with a base or a limit are for old code and for thread-local data.
+  if (usesMemory(row, memory) && !flat && row.name !== 'LEA') return 'warm';
   // The loop holds what 32-bit code is made of; 16-bit operands in memory are rare everywhere else.
   const arithmetic16 = size === 16 && row.name !== 'MOV' && row.name !== 'CMP';
   if (arithmetic16) return 'warm';
@@ -86,6 +92,7 @@ function* allRows(): Iterable<Row> {
   for (const entry of oneByte) yield* fromEntry(entry);
   for (const entry of twoByte) yield* fromEntry(entry);
   yield* narrowCounterRows();
+  yield* zeroShiftRows();
   yield* repeatRows();
   yield* x87Rows();
   yield undefinedRow;
@@ -96,22 +103,35 @@ interface Draft extends Omit<HandlerSpecification, 'index'> {
   readonly key: string;
 }
 
-function draft(row: Row, size: Size, memory: boolean | null): Draft {
+function draft(row: Row, size: Size, memory: boolean | null, wantFlat: boolean): Draft {
   const operands = row.operands.flatMap((letters) => {
     const kind = kindOf(letters, memory);
     return kind === null ? [] : [{ kind, size: widthOf(letters, size) }];
   });
-  const tier = tierOf(row, size, memory);
+  const flat = wantFlat && row.semantics !== null && row.warm !== true && usesMemory(row, memory);
+  const tier = tierOf(row, size, memory, flat);
   const shape = tier === 'helper' ? row.operands.join() : operands.map((o) => o.kind + o.size).join();
-  return { row, size, memory, operands, tier, key: [row.name, size, memory, shape].join('|') };
+  return { row, size, memory, operands, flat, tier, key: [row.name, size, memory, flat, shape].join('|') };
 }
 
-/** A row's handlers: [16-bit register, 16-bit memory, 32-bit register, 32-bit memory]; unused places repeat others. */
-type RowHandlers = readonly [HandlerSpecification, HandlerSpecification, HandlerSpecification, HandlerSpecification];
+/**
+ * A row's handlers by operand size (16-bit: 0, 32-bit: 2) + form (register: 0, memory: 1) + segments (flat: 4); unused
+ * places repeat others.
+ */
+type RowHandlers = readonly HandlerSpecification[];
+
+/** A compare-like instruction and the conditional branch behind it, done in one dispatch. */
+export interface FusedHandler {
+  readonly index: number;
+  readonly first: HandlerSpecification;
+  readonly second: HandlerSpecification;
+}
 
 export interface HandlerTable {
   /** By index from PSEUDO_COUNT on: hot ones, then warm ones, then helpers. */
   readonly handlers: readonly HandlerSpecification[];
+  /** Behind the helpers: the last indexes. */
+  readonly fused: readonly FusedHandler[];
   readonly warmBase: number;
   readonly helperBase: number;
   readonly byRow: ReadonlyMap<Row, RowHandlers>;
@@ -127,12 +147,14 @@ function build(): HandlerTable {
       : isMemoryOnly(row) || row.operands.some((letters) => letters.startsWith('O'))
         ? [true, true]
         : [null, null];
-    const rowKeys = sizes.flatMap((size) =>
-      forms.map((memory) => {
-        const made = draft(row, size, memory);
-        if (!drafts.has(made.key)) drafts.set(made.key, made);
-        return made.key;
-      }),
+    const rowKeys = [false, true].flatMap((flat) =>
+      sizes.flatMap((size) =>
+        forms.map((memory) => {
+          const made = draft(row, size, memory, flat);
+          if (!drafts.has(made.key)) drafts.set(made.key, made);
+          return made.key;
+        }),
+      ),
     );
     keys.set(row, rowKeys);
   }
@@ -141,12 +163,49 @@ function build(): HandlerTable {
   const handlers = sorted.map((d, position): HandlerSpecification => ({ ...d, index: PSEUDO_COUNT + position }));
   const byKey = new Map(sorted.map((d, position) => [d.key, handlers[position]]));
   const byRow = new Map<Row, RowHandlers>();
-  for (const [row, rowKeys] of keys) byRow.set(row, rowKeys.map((key) => byKey.get(key)!) as unknown as RowHandlers);
+  for (const [row, rowKeys] of keys) byRow.set(row, rowKeys.map((key) => byKey.get(key)!));
   const firstOf = (tier: string): number => {
     const found = handlers.findIndex((h) => order[h.tier] >= order[tier as 'hot']);
     return PSEUDO_COUNT + (found < 0 ? handlers.length : found);
   };
-  return { handlers, warmBase: firstOf('warm'), helperBase: firstOf('helper'), byRow };
+  const fused = fusedPairs(handlers);
+  return { handlers, fused, warmBase: firstOf('warm'), helperBase: firstOf('helper'), byRow };
+}
+
+/** Conditions worth fusing after each kind of instruction. */
+const FUSED_CONDITIONS: Readonly<Record<string, readonly string[]>> = {
+  CMP: ['JB', 'JAE', 'JE', 'JNE', 'JBE', 'JA', 'JL', 'JGE', 'JLE', 'JG'],
+  TEST: ['JE', 'JNE', 'JS', 'JNS', 'JLE', 'JG'],
+  DEC: ['JE', 'JNE', 'JS', 'JNS'],
+  INC: ['JE', 'JNE'],
+  SUB: ['JE', 'JNE', 'JB', 'JAE'],
+  ADD: ['JE', 'JNE', 'JB', 'JAE'],
+  AND: ['JE', 'JNE'],
+  OR: ['JE', 'JNE'],
+};
+
+function fusedPairs(handlers: readonly HandlerSpecification[]): FusedHandler[] {
+  const branches = handlers.filter((h) => h.size === 32 && h.row.operands[0]?.startsWith('J') && h.tier === 'hot');
+  const pairs: FusedHandler[] = [];
+  for (const first of handlers) {
+    const conditions = FUSED_CONDITIONS[first.row.name];
+    const only = first.row.name === 'CMP' || first.row.name === 'TEST';
+    if (conditions === undefined || first.tier !== 'hot' || first.size === 16) continue;
+    // Stores could change the branch behind them: only what writes registers or flags is fused.
+    if (first.memory === true && !only) continue;
+    if (first.size === 8 && !only) continue;
+    for (const second of branches) {
+      if (!conditions.includes(second.row.name)) continue;
+      pairs.push({ index: PSEUDO_COUNT + handlers.length + pairs.length, first, second });
+    }
+  }
+  return pairs;
 }
 
 export const handlerTable: HandlerTable = build();
+
+const fusedIndexes = new Map(handlerTable.fused.map((pair) => [pair.first.index * 65536 + pair.second.index, pair.index]));
+
+/** The handler for two instructions in a row, or null. */
+export const fusedHandler = (first: number, second: number): number | null =>
+  fusedIndexes.get(first * 65536 + second) ?? null;

@@ -63,5 +63,7 @@ export interface HandlerSpecification {
   readonly operands: readonly { readonly kind: OperandKind; readonly size: Size }[];
   /** ModRM names memory (null: the row has no ModRM operand). */
   readonly memory: boolean | null;
+  /** Memory and stack are reached through flat 32-bit segments: no base, no limit, no wrap. */
+  readonly flat: boolean;
   readonly tier: 'hot' | 'warm' | 'helper';
 }

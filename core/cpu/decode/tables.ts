@@ -64,13 +64,24 @@ function defineAlu(): void {
   oneByte[0x83] = group('Ev Is');
 }
 
+/** Shifts by an immediate count that is zero after masking: the operand is accessed, nothing changes. */
+const zeroShifts = new Map<Row, Row>();
+export const zeroShift = (shifted: Row): Row => zeroShifts.get(shifted) ?? shifted;
+export const zeroShiftRows = (): Iterable<Row> => zeroShifts.values();
+
+function immediateShift(mnemonic: string, operands: string, semantics: Semantics, warm: boolean): Row {
+  const made = row(mnemonic, operands, mnemonic, semantics, { warm });
+  zeroShifts.set(made, row(mnemonic, operands, 'SHIFT_0', shift.shiftByZero, { warm: true }));
+  return made;
+}
+
 function defineShifts(): void {
   const group = (operands: string): Row[] =>
-    SHIFTS.map(([mnemonic, semantics]) =>
-      row(mnemonic, operands, operands.includes(' ') ? mnemonic : `${mnemonic}_CL`, semantics, {
-        warm: mnemonic.startsWith('R') || operands.startsWith('Eb'),
-      }),
-    );
+    SHIFTS.map(([mnemonic, semantics]) => {
+      const warm = mnemonic.startsWith('R') || operands.startsWith('Eb');
+      if (operands.includes(' ')) return immediateShift(mnemonic, operands, semantics, warm);
+      return row(mnemonic, operands, `${mnemonic}_CL`, semantics, { warm });
+    });
   oneByte[0xc0] = group('Eb Ib');
   oneByte[0xc1] = group('Ev Ib');
   oneByte[0xd0] = group('Eb 1');
@@ -78,9 +89,9 @@ function defineShifts(): void {
   oneByte[0xd2] = group('Eb');
   oneByte[0xd3] = group('Ev');
   const warm = { warm: true } as const;
-  twoByte[0xa4] = row('SHLD', 'Ev Gv Ib', 'SHLD', shift.doubleShiftLeft, warm);
+  twoByte[0xa4] = immediateShift('SHLD', 'Ev Gv Ib', shift.doubleShiftLeft, true);
   twoByte[0xa5] = row('SHLD', 'Ev Gv', 'SHLD_CL', shift.doubleShiftLeft, warm);
-  twoByte[0xac] = row('SHRD', 'Ev Gv Ib', 'SHRD', shift.doubleShiftRight, warm);
+  twoByte[0xac] = immediateShift('SHRD', 'Ev Gv Ib', shift.doubleShiftRight, true);
   twoByte[0xad] = row('SHRD', 'Ev Gv', 'SHRD_CL', shift.doubleShiftRight, warm);
 }
 

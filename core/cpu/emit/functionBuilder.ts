@@ -146,6 +146,11 @@ export class FunctionBuilder {
     this.#close();
   }
 
+  /** How many blocks are open. */
+  get depth(): number {
+    return this.#depth;
+  }
+
   get size(): number {
     return this.#code.length;
   }

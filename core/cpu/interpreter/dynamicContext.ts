@@ -1,9 +1,10 @@
 // Semantics with operands found in the record at run time: what makes a handler of the interpreter.
 import {
-  add, and, eq, eqz, extendU, i32, i64, type I32, type I64, leS, load16U, load32, load32Sto64, load64, load8U, ltU, mul,
+  add, and, eq, eqz, type Expression, extendU, i32, i64, type I32, type I64, leS, load16U, load32, load32Sto64, load64, load8U, ltU, mul,
   or, shl, shrU, store16, store32, store64, store8, wrap, xor,
 } from '../emit/expressions.ts';
 import type { FunctionBuilder } from '../emit/functionBuilder.ts';
+import type { ValueType } from '../emit/wasmEncoder.ts';
 import { type Operand, type SemanticsContext, type SharedCall, type Size, unsignedWide, type Value } from '../semantics/context.ts';
 import { FIELD, RECORD, REGISTER_BYTES, RSP, SEGMENT, SLOT, SS, TLB } from '../state/layout.ts';
 import type { MemoryFunctions } from './memoryFunctions.ts';
@@ -28,12 +29,18 @@ export interface HandlerFrame {
 
 const STACK_SLOT = FIELD.slots + SS * 3 * SLOT.bytes;
 
-export interface Address {
+/** An address in a segment that must be checked and added. */
+export interface SegmentedAddress {
   /** Effective address, wrapped to the address size. */
   readonly effective: I64;
   /** vCPU base + slot number * SLOT.bytes; SLOT fields are at FIELD.slots from it. */
   readonly slot: I32;
 }
+/** An address in a flat 32-bit segment: linear as it is. */
+export interface FlatAddress {
+  readonly linear: I32;
+}
+export type Address = SegmentedAddress | FlatAddress;
 
 export class DynamicContext implements SemanticsContext {
   readonly f: FunctionBuilder;
@@ -43,11 +50,19 @@ export class DynamicContext implements SemanticsContext {
   readonly call: SharedCall;
   readonly frame: HandlerFrame;
   #address: Address | null = null;
+  /** Lazy flags that this handler has set, while they are certain. */
+  #result: I64 | null = null;
+  #carry: I32 | null = null;
+  #flagsUncertain = false;
+  readonly #depth: number;
+  readonly #flat: boolean;
   /** Host address of the operand that `update` read. */
   #updated: I32 | null = null;
 
-  constructor(frame: HandlerFrame, size: Size) {
+  constructor(frame: HandlerFrame, size: Size, flat = false) {
     this.f = frame.f;
+    this.#flat = flat;
+    this.#depth = frame.f.depth;
     this.frame = frame;
     this.cpu = frame.cpu;
     this.record = frame.record;
@@ -81,8 +96,17 @@ export class DynamicContext implements SemanticsContext {
   }
 
   effectiveAddress(): I64 {
-    return this.#operandAddress().effective;
+    const address = this.#operandAddress();
+    return 'linear' in address ? extendU(address.linear) : address.effective;
   }
+
+  /** Takes over what an instruction just before knows about the flags. */
+  continueFrom(before: DynamicContext): void {
+    this.#result = before.#result;
+    this.#carry = before.#carry;
+    this.#flagsUncertain = before.#flagsUncertain;
+  }
+
   readAt(address: I64, size: Size): Value {
     return this.readMemory(this.#wrapped(address), size);
   }
@@ -118,6 +142,12 @@ export class DynamicContext implements SemanticsContext {
   }
 
   push(value: Value, size: Size): void {
+    if (this.#flat) {
+      const linear = this.f.let(add(this.register(RSP, 32) as I32, i32(-size / 8)));
+      this.writeMemory({ linear }, size, value);
+      this.setRegister(RSP, 32, linear);
+      return;
+    }
     const mask = this.f.let(load64(this.cpu, FIELD.stackMask));
     const top = this.register(RSP, 64) as I64;
     const address = this.f.let(and(add(top, i64(-size / 8)), mask));
@@ -126,33 +156,46 @@ export class DynamicContext implements SemanticsContext {
   }
 
   readStack(address: I64, size: Size): Value {
+    if (this.#flat) return this.readMemory({ linear: this.f.let(wrap(address)) }, size);
     const effective = this.f.let(and(address, load64(this.cpu, FIELD.stackMask)));
     return this.readMemory({ effective, slot: this.#stackSlot() }, size);
   }
 
   setStackPointer(value: I64): void {
+    if (this.#flat) {
+      this.setRegister(RSP, 32, wrap(value));
+      return;
+    }
     const mask = this.f.let(load64(this.cpu, FIELD.stackMask));
     const kept = and(this.register(RSP, 64) as I64, xor(mask, i64(-1)));
     this.setRegister(RSP, 64, or(kept, and(value, mask)));
   }
 
-  flagResult(): I64 {
-    return load64(this.cpu, FIELD.flagResult);
+  flagResult(): I32 {
+    return this.#result === null ? load32(this.cpu, FIELD.flagResult) : wrap(this.#result);
   }
-  flagAux(): I32 {
-    return load32(this.cpu, FIELD.flagAux);
+  flagSign(): I32 {
+    return this.#result === null ? load32(this.cpu, FIELD.flagResult + 4) : wrap(shrU(this.#result, 32));
   }
   flagCarry(): I32 {
-    return load32(this.cpu, FIELD.flagCarry);
+    return this.#carry ?? load32(this.cpu, FIELD.flagCarry);
   }
   setFlagResult(value: I64): void {
-    this.f.do(store64(this.cpu, value, FIELD.flagResult));
-  }
-  setFlagAux(value: I32): void {
-    this.f.do(store32(this.cpu, value, FIELD.flagAux));
+    this.f.do(store64(this.cpu, this.#keep(value, (kept) => (this.#result = kept)), FIELD.flagResult));
   }
   setFlagCarry(value: I32): void {
-    this.f.do(store32(this.cpu, value, FIELD.flagCarry));
+    this.f.do(store32(this.cpu, this.#keep(value, (kept) => (this.#carry = kept)), FIELD.flagCarry));
+  }
+  /** Flags set in straight-line code are known to what follows in the same handler; not so inside a branch. */
+  #keep<T extends ValueType>(value: Expression<T>, remember: (kept: Expression<T> | null) => void): Expression<T> {
+    if (this.f.depth !== this.#depth) {
+      remember(null);
+      this.#flagsUncertain = true;
+      return value;
+    }
+    const kept = this.f.let(value);
+    remember(this.#flagsUncertain ? null : kept);
+    return kept;
   }
   eflags(): I32 {
     return load32(this.cpu, FIELD.eflags);
@@ -214,6 +257,11 @@ export class DynamicContext implements SemanticsContext {
 
   #computeAddress(): Address {
     const bits = this.f.let(load8U(this.record, RECORD.slot));
+    if (this.#flat) {
+      const base = load32(add(this.cpu, load8U(this.record, RECORD.b)));
+      const index = load32(add(this.cpu, load8U(this.record, RECORD.index)));
+      return { linear: this.f.let(add(add(base, shl(index, shrU(bits, 6))), load32(this.record, RECORD.disp))) };
+    }
     const slot = this.f.let(add(this.cpu, shl(and(bits, i32(63)), 5)));
     const base = load64(add(this.cpu, load8U(this.record, RECORD.b)));
     const index = load64(add(this.cpu, load8U(this.record, RECORD.index)));
@@ -222,7 +270,9 @@ export class DynamicContext implements SemanticsContext {
   }
 
   #wrapped(address: I64): Address {
-    const { slot } = this.#operandAddress();
+    const operand = this.#operandAddress();
+    if ('linear' in operand) return { linear: this.f.let(wrap(address)) };
+    const { slot } = operand;
     return { effective: this.f.let(and(address, load64(slot, FIELD.slots + SLOT.mask))), slot };
   }
 
@@ -230,52 +280,58 @@ export class DynamicContext implements SemanticsContext {
     return this.f.let(add(this.cpu, i32(STACK_SLOT - FIELD.slots)));
   }
 
-  /** The TLB entry for an address, and the condition under which it allows the access without a further look. */
-  #probe(address: Address, size: Size, write: boolean): { entry: I32; hit: I32; linear: I64 } {
+  /** The TLB's answer for an address: whether it allows the access without a further look, and the host address then. */
+  #probe(address: Address, size: Size, write: boolean): { hit: I32; host: I32 } {
     const { f, cpu } = this;
+    const last = size / 8 - 1;
+    const tagField = write ? TLB.writeTag : TLB.readTag;
+    if ('linear' in address) {
+      const { linear } = address;
+      const index = and(shrU(linear, 7), i32((TLB.entries - 1) * TLB.bytes));
+      const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
+      // Tags of 32-bit linear addresses: their upper halves are zero, and an empty entry's lower half is no page.
+      const hit = eq(and(add(linear, i32(last)), i32(~0xfff)), load32(entry, tagField));
+      return { hit, host: add(linear, load32(entry, TLB.addend)) };
+    }
     const base = load64(address.slot, FIELD.slots + SLOT.base);
     const linear = f.let(and(add(address.effective, base), load64(cpu, FIELD.linearMask)));
     const index = and(shrU(wrap(linear), 7), i32((TLB.entries - 1) * TLB.bytes));
     const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
-    const last = size / 8 - 1;
     const limit = load64(address.slot, FIELD.slots + (write ? SLOT.writeLimit : SLOT.readLimit));
     const inLimit = leS(add(address.effective, i64(last)), limit);
-    const tag = load64(entry, write ? TLB.writeTag : TLB.readTag);
-    const tagged = eq(and(add(linear, i64(last)), i64(~0xfffn)), tag);
-    return { entry, hit: and(inLimit, tagged), linear };
+    const tagged = eq(and(add(linear, i64(last)), i64(~0xfffn)), load64(entry, tagField));
+    return { hit: and(inLimit, tagged), host: add(wrap(linear), load32(entry, TLB.addend)) };
+  }
+
+  /** Host address of an access, through the slow path if need be. */
+  #reach(address: Address, size: Size, write: boolean): I32 {
+    const { f, cpu, record } = this;
+    const { memory } = this.frame;
+    const { hit, host: fast } = this.#probe(address, size, write);
+    const host = f.local('i32');
+    const bytes = i32(size / 8);
+    const slow =
+      'linear' in address
+        ? f.call<'i32'>(write ? memory.flatUpdate : memory.flatRead, cpu, record, address.linear, bytes)
+        : f.call<'i32'>(write ? memory.slowUpdate : memory.slowRead, cpu, record, address.slot, address.effective, bytes);
+    f.if(
+      hit,
+      () => f.set(host, fast),
+      () => {
+        f.set(host, slow);
+        f.if(eqz(host), () => this.frame.exits.fault());
+      },
+    );
+    return host;
   }
 
   protected readMemory(address: Address, size: Size): Value {
-    const { f } = this;
-    const { entry, hit, linear } = this.#probe(address, size, false);
-    const host = f.local('i32');
-    f.if(
-      hit,
-      () => f.set(host, add(wrap(linear), load32(entry, TLB.addend))),
-      () => {
-        const { cpu, record } = this;
-        f.set(host, f.call(this.frame.memory.slowRead, cpu, record, address.slot, address.effective, i32(size / 8)));
-        f.if(eqz(host), () => this.frame.exits.fault());
-      },
-    );
-    return f.let(this.#load(host, 0, size));
+    return this.f.let(this.#load(this.#reach(address, size, false), 0, size));
   }
 
   #updateMemory(address: Address, size: Size): Value {
-    const { f } = this;
-    const { entry, hit, linear } = this.#probe(address, size, true);
-    const host = f.local('i32');
-    f.if(
-      hit,
-      () => f.set(host, add(wrap(linear), load32(entry, TLB.addend))),
-      () => {
-        const { cpu, record } = this;
-        f.set(host, f.call(this.frame.memory.slowUpdate, cpu, record, address.slot, address.effective, i32(size / 8)));
-        f.if(eqz(host), () => this.frame.exits.fault());
-      },
-    );
-    this.#updated = host;
-    return f.let(this.#load(host, 0, size));
+    this.#updated = this.#reach(address, size, true);
+    return this.f.let(this.#load(this.#updated, 0, size));
   }
 
   #writeBack(size: Size, value: Value): void {
@@ -287,19 +343,19 @@ export class DynamicContext implements SemanticsContext {
   }
 
   protected writeMemory(address: Address, size: Size, value: Value): void {
-    const { f } = this;
+    const { f, cpu, record } = this;
+    const { memory } = this.frame;
     const named = f.let(value);
-    const { entry, hit, linear } = this.#probe(address, size, true);
+    const { hit, host } = this.#probe(address, size, true);
+    const bytes = i32(size / 8), wide = unsignedWide(named, size);
+    const failed =
+      'linear' in address
+        ? f.call<'i32'>(memory.flatWrite, cpu, record, address.linear, bytes, wide)
+        : f.call<'i32'>(memory.slowWrite, cpu, record, address.slot, address.effective, bytes, wide);
     f.if(
       hit,
-      () => this.#store(f.let(add(wrap(linear), load32(entry, TLB.addend))), size, named),
-      () => {
-        const failed = f.call<'i32'>(
-          this.frame.memory.slowWrite, this.cpu, this.record, address.slot, address.effective, i32(size / 8),
-          unsignedWide(named, size),
-        );
-        f.if(failed, () => this.frame.exits.fault());
-      },
+      () => this.#store(f.let(host), size, named),
+      () => f.if(failed, () => this.frame.exits.fault()),
     );
   }
 

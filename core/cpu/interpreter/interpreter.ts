@@ -5,7 +5,7 @@ import {
 } from '../emit/expressions.ts';
 import { callExpression, FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
 import { type FunctionReference, ModuleBuilder } from '../emit/wasmEncoder.ts';
-import { handlerTable, PSEUDO, PSEUDO_COUNT } from '../decode/handlers.ts';
+import { type FusedHandler, handlerTable, PSEUDO, PSEUDO_COUNT } from '../decode/handlers.ts';
 import type { HandlerSpecification } from '../decode/row.ts';
 import type { SharedCall, SharedFunction, Size, Value } from '../semantics/context.ts';
 import type { StringContext } from '../semantics/string.ts';
@@ -275,12 +275,17 @@ class LoopBuilder {
   #dispatch(labels: LoopLabels, outOfBudget: Label): void {
     const f = this.#f;
     const loopHandlers = handlerTable.handlers;
-    const count = handlerTable.helperBase;
+    // Blocks by place: pseudo-records, hot and warm handlers, then fused pairs; the table maps indexes to them.
+    const singles = handlerTable.helperBase;
+    const count = singles + handlerTable.fused.length;
     const opened: Label[] = [];
     // The helper block is outermost, so that it is the table's default and comes last.
     for (let index = 0; index <= count; index++) opened.push(f.open());
-    const byIndex = Array.from({ length: count }, (_, index) => opened[count - index]);
+    const blockOf = (place: number): Label => opened[count - place];
+    const byIndex = Array.from({ length: singles }, (_, index) => blockOf(index));
     byIndex[PSEUDO.crossing] = opened[0];
+    for (let index = singles; index < PSEUDO_COUNT + handlerTable.handlers.length; index++) byIndex.push(opened[0]);
+    handlerTable.fused.forEach((_, position) => byIndex.push(blockOf(singles + position)));
     f.brTable(load16U(this.#record, RECORD.handler), byIndex, opened[0]);
     for (let index = 0; index < count; index++) {
       f.close();
@@ -289,7 +294,8 @@ class LoopBuilder {
       else if (index === PSEUDO.goto) this.#goto(labels, outOfBudget);
       else if (index === PSEUDO.stop) this.#stop();
       else if (index === PSEUDO.crossing) f.unreachable();
-      else this.#handler(loopHandlers[index - PSEUDO_COUNT], labels, outOfBudget);
+      else if (index < singles) this.#handler(loopHandlers[index - PSEUDO_COUNT], labels, outOfBudget);
+      else this.#fused(handlerTable.fused[index - singles], labels, outOfBudget);
     }
     f.close();
     this.#callHelper(labels, outOfBudget);
@@ -351,23 +357,42 @@ class LoopBuilder {
       return;
     }
     f.scope(() => {
-      const exits: HandlerExits = {
-        fault: () => f.br(labels.fault),
-        branchRelative: (condition) => this.#branchRelative(condition, labels, outOfBudget),
-        branchTo: (rip) => {
-          f.set(this.#target, rip);
-          this.#settleWith();
-          f.brIf(outOfBudget, leS(this.#result, i32(0)));
-          this.#jump(labels);
-        },
-      };
-      const frame: HandlerFrame = {
-        f, cpu: this.#cpu, record: this.#record, memory: this.#memory, firstRamAddress: this.#map.rom,
-        call: this.#call, exits,
-      };
-      emitSemantics(new DynamicContext(frame, specification.size), specification);
+      const context = new DynamicContext(this.#frame(labels, outOfBudget), specification.size, specification.flat);
+      emitSemantics(context, specification);
     });
     this.#goOn(labels);
+  }
+
+  /** Two instructions in one dispatch; each keeps its record, so that counting and faults stay exact. */
+  #fused(pair: FusedHandler, labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f;
+    f.scope(() => {
+      const frame = this.#frame(labels, outOfBudget);
+      const first = new DynamicContext(frame, pair.first.size, pair.first.flat);
+      emitSemantics(first, pair.first);
+      f.set(this.#record, add(this.#record, i32(RECORD.bytes)));
+      const second = new DynamicContext(frame, pair.second.size, pair.second.flat);
+      second.continueFrom(first);
+      emitSemantics(second, pair.second);
+    });
+    this.#goOn(labels);
+  }
+
+  #frame(labels: LoopLabels, outOfBudget: Label): HandlerFrame {
+    const f = this.#f;
+    const exits: HandlerExits = {
+      fault: () => f.br(labels.fault),
+      branchRelative: (condition) => this.#branchRelative(condition, labels, outOfBudget),
+      branchTo: (rip) => {
+        f.set(this.#target, rip);
+        this.#settleWith();
+        f.brIf(outOfBudget, leS(this.#result, i32(0)));
+        this.#jump(labels);
+      },
+    };
+    return {
+      f, cpu: this.#cpu, record: this.#record, memory: this.#memory, call: this.#call, firstRamAddress: this.#map.rom, exits,
+    };
   }
 
   #callWarm(warm: FunctionReference, labels: LoopLabels, outOfBudget: Label): void {
@@ -403,7 +428,7 @@ class LoopBuilder {
       f.brIf(outOfBudget, leS(this.#result, i32(0)));
       // A branch within its page is linked to the record that the look-up finds, unless it cuts EIP to 16 bits in 32-bit code.
       const inPage = leU(load32(this.#record, RECORD.disp), i32(0xfff));
-      const uncut = geU(load8U(this.#record, RECORD.a), shl(load32(cpu, FIELD.codeMode), 3));
+      const uncut = geU(load8U(this.#record, RECORD.a), select(load32(cpu, FIELD.codeMode), i32(8), i32(0)));
       f.if(and(inPage, uncut), () => f.set(this.#linkFrom, this.#record));
       this.#jump(labels);
     };

@@ -27,6 +27,10 @@ export interface MemoryFunctions {
   readonly commitUpdate: FunctionReference;
   /** (cpu, record, slot pointer, effective address i64, size, value i64) -> 1 on a fault. */
   readonly slowWrite: FunctionReference;
+  /** (cpu, record, linear i32, size) as slowRead, slowUpdate and slowWrite (and value i64) in flat segments. */
+  readonly flatRead: FunctionReference;
+  readonly flatUpdate: FunctionReference;
+  readonly flatWrite: FunctionReference;
   /** (cpu, linear i64, size, access) -> host address, 0 on a fault: reads for helpers, segments already checked. */
   readonly readLinear: FunctionReference;
   /** (cpu, linear i64, size, access, value i64) -> 1 on a fault. */
@@ -438,13 +442,11 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     slowRead.define(f.finish());
   }
 
-  const slowUpdate = module.declare(['i32', 'i32', 'i32', 'i64', 'i32'], ['i32']);
+  /** (cpu, linear i64, size): a read-modify-write access whose segment is checked. */
+  const updateLinear = module.declare(['i32', 'i64', 'i32'], ['i32']);
   {
-    const f = new FunctionBuilder(slowUpdate.type);
-    const cpu = f.parameter<'i32'>(0), slot = f.parameter<'i32'>(2), address = f.parameter<'i64'>(3), size = f.parameter<'i32'>(4);
-    f.do(store32(cpu, f.parameter<'i32'>(1), FIELD.record));
-    checkLimit(f, slot, address, size, true, () => f.return(i32(0)));
-    const linear = f.let(linearOf(cpu, slot, address));
+    const f = new FunctionBuilder(updateLinear.type);
+    const cpu = f.parameter<'i32'>(0), linear = f.parameter<'i64'>(1), size = f.parameter<'i32'>(2);
     const mode = f.let(or(userAccess(cpu), i32(ACCESS.write)));
     f.if(and(eqz(crosses(linear, size)), eqz(load32(cpu, FIELD.breakpointsArmed))), () => {
       const host = f.let(f.call<'i32'>(writableHost, cpu, linear, size, mode));
@@ -459,8 +461,37 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     f.do(store64(cpu, linear, FIELD.pendingWriteLinear));
     f.return(scratch);
     f.unreachable();
+    updateLinear.define(f.finish());
+  }
+
+  const slowUpdate = module.declare(['i32', 'i32', 'i32', 'i64', 'i32'], ['i32']);
+  {
+    const f = new FunctionBuilder(slowUpdate.type);
+    const cpu = f.parameter<'i32'>(0), slot = f.parameter<'i32'>(2), address = f.parameter<'i64'>(3), size = f.parameter<'i32'>(4);
+    f.do(store32(cpu, f.parameter<'i32'>(1), FIELD.record));
+    checkLimit(f, slot, address, size, true, () => f.return(i32(0)));
+    f.return(f.call<'i32'>(updateLinear, cpu, linearOf(cpu, slot, address), size));
+    f.unreachable();
     slowUpdate.define(f.finish());
   }
+
+  /** The same for a linear address in a flat segment. */
+  const flat = (results: (f: FunctionBuilder, cpu: I32, linear: I64, size: I32) => I32, withValue: boolean): FunctionReference => {
+    const reference = module.declare(['i32', 'i32', 'i32', 'i32', ...(withValue ? (['i64'] as const) : [])], ['i32']);
+    const f = new FunctionBuilder(reference.type);
+    const cpu = f.parameter<'i32'>(0);
+    f.do(store32(cpu, f.parameter<'i32'>(1), FIELD.record));
+    f.return(results(f, cpu, extendU(f.parameter<'i32'>(2)), f.parameter<'i32'>(3)));
+    f.unreachable();
+    reference.define(f.finish());
+    return reference;
+  };
+  const flatRead = flat((f, cpu, linear, size) => f.call(access, cpu, linear, size, userAccess(cpu)), false);
+  const flatUpdate = flat((f, cpu, linear, size) => f.call(updateLinear, cpu, linear, size), false);
+  const flatWrite = flat(
+    (f, cpu, linear, size) => f.call(writeLinear, cpu, linear, size, userAccess(cpu), f.parameter<'i64'>(4)),
+    true,
+  );
 
   const commitUpdate = module.declare(['i32'], []);
   {
@@ -488,6 +519,8 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     slowWrite.define(f.finish());
   }
 
-  return { translate, slowRead, slowUpdate, commitUpdate, slowWrite, readLinear: access, writeLinear };
+  return {
+    translate, slowRead, slowUpdate, commitUpdate, slowWrite, flatRead, flatUpdate, flatWrite, readLinear: access, writeLinear,
+  };
 }
 

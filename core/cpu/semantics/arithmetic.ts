@@ -10,7 +10,7 @@ import { RAX, RDX } from '../state/layout.ts';
 import {
   literal, type Operand, type Semantics, type SemanticsContext, signedWide, type Size, truncate, unsignedWide, type Value,
 } from './context.ts';
-import { addFlags, carryFlag, keepCarry, logicFlags, setCarryOverflow, subFlags } from './flags.ts';
+import { addFlags, carryFlag, keepCarry, logicFlags, subFlags } from './flags.ts';
 
 const carryIn = (x: SemanticsContext, size: Size): Value => {
   const carry = carryFlag(x);
@@ -119,12 +119,10 @@ function setDouble(x: SemanticsContext, size: Size, wide: I64): void {
 }
 
 function productFlags(x: SemanticsContext, low: Value, size: Size, overflow: I32): void {
-  // Silicon clears ZF whatever the product: 100h and a set aux bit 17 stand for a zero result's SF = 0, PF = 1.
+  // Silicon clears ZF whatever the product: 300h shows SF = 0 and PF = 1 as a zero product would.
   const wide = x.f.let(signedWide(low, size));
   x.setFlagResult(select(eqz(wide), i64(0x300), wide));
-  x.setFlagAux(i32(0));
-  const carry = x.f.let(overflow);
-  setCarryOverflow(x, carry, carry);
+  x.setFlagCarry(shl(overflow, 31));
 }
 
 /** SDM 2B MUL. */

@@ -72,7 +72,6 @@ const scan =
     x.f.if(ne(value, literal(dst.size, 0)), () => x.write(dst, found));
     // ZF is the source's; bit 8 keeps it clear while PF comes from the index.
     x.setFlagResult(select(eqz(value), i64(0), or(unsignedWide(found, dst.size), i64(0x100))));
-    x.setFlagAux(i32(0));
     x.setFlagCarry(i32(0));
   };
 /** SDM 2A BSF. */

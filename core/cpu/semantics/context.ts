@@ -68,11 +68,11 @@ export interface SemanticsContext {
   /** Sets the stack pointer within the stack's address size. */
   setStackPointer(value: I64): void;
 
-  flagResult(): I64;
-  flagAux(): I32;
+  /** Low half of the lazy result, and its upper half. */
+  flagResult(): I32;
+  flagSign(): I32;
   flagCarry(): I32;
   setFlagResult(value: I64): void;
-  setFlagAux(value: I32): void;
   setFlagCarry(value: I32): void;
   eflags(): I32;
   setEflags(value: I32): void;

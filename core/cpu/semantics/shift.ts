@@ -10,7 +10,7 @@ import { RCX } from '../state/layout.ts';
 import {
   narrow, type Operand, type Semantics, type SemanticsContext, signedWide, type Size, truncate, unsignedWide, type Value,
 } from './context.ts';
-import { bitAt, carryFlag, resultFlags, setCarryOverflow } from './flags.ts';
+import { bitAt, carryFlag, setCarryOverflow, shiftFlags } from './flags.ts';
 
 /** Where the count comes from: an immediate operand, or CL. Masked to 5 bits (6 for 64-bit operands). */
 function shiftCount(x: SemanticsContext, size: Size, source: Operand | undefined): I32 {
@@ -20,7 +20,10 @@ function shiftCount(x: SemanticsContext, size: Size, source: Operand | undefined
 
 const typed = (value: I64, size: Size): Value => truncate(narrow(value, size), size);
 
-/** Runs `shift` unless the count is zero, when neither operand nor flags change (but the access is still made). */
+/**
+ * Runs `body` unless the count is zero, when neither operand nor flags change (but the access is still made). The decoder
+ * takes immediate counts of zero elsewhere.
+ */
 function unlessZero(
   x: SemanticsContext,
   dst: Operand,
@@ -29,12 +32,19 @@ function unlessZero(
 ): void {
   const count = shiftCount(x, dst.size, source);
   const value = x.update(dst);
+  if (source) {
+    body(value, count);
+    return;
+  }
   x.f.if(
     count,
     () => body(value, count),
     () => x.write(dst, value),
   );
 }
+
+/** A shift by an immediate zero. */
+export const shiftByZero: Semantics = (x, dst) => x.write(dst, x.update(dst));
 
 /** Carry and overflow as i32 bits from the last bit shifted out and the result. */
 const topBit = (value: Value, size: Size): I32 => wrapShift(value, size - 1);
@@ -50,8 +60,7 @@ export const shiftLeft: Semantics = (x, dst, source) => {
     const result = x.f.let(typed(wide, size));
     x.write(dst, result);
     const carry = x.f.let(and(wrap(shrU(wide, size)), i32(1)));
-    setCarryOverflow(x, carry, xor(carry, topBit(result, size)));
-    resultFlags(x, result, size);
+    shiftFlags(x, result, size, carry, xor(carry, topBit(result, size)));
   });
 };
 
@@ -63,8 +72,7 @@ export const shiftRight: Semantics = (x, dst, source) => {
     const before = x.f.let(shrU(wide, sub(extendU(count), i64(1))));
     const result = x.f.let(typed(shrU(before, 1), size));
     x.write(dst, result);
-    setCarryOverflow(x, and(wrap(before), i32(1)), bitAt(before, i64(size - 1)));
-    resultFlags(x, result, size);
+    shiftFlags(x, result, size, and(wrap(before), i32(1)), bitAt(before, i64(size - 1)));
   });
 };
 
@@ -75,8 +83,7 @@ export const shiftArithmeticRight: Semantics = (x, dst, source) => {
     const before = x.f.let(shrS(signedWide(value, size), sub(extendU(count), i64(1))));
     const result = x.f.let(typed(shrS(before, 1), size));
     x.write(dst, result);
-    setCarryOverflow(x, and(wrap(before), i32(1)), i32(0));
-    resultFlags(x, result, size);
+    shiftFlags(x, result, size, and(wrap(before), i32(1)), i32(0));
   });
 };
 
@@ -154,8 +161,7 @@ function doubleShift(
     const { result, carry } = body(x.f.let(unsignedWide(value, size)), x.f.let(extendU(count)));
     const named = x.f.let(result), carryNamed = x.f.let(carry);
     x.write(dst, named);
-    setCarryOverflow(x, carryNamed, xor(topBit(value, size), topBit(named, size)));
-    resultFlags(x, named, size);
+    shiftFlags(x, named, size, carryNamed, xor(topBit(value, size), topBit(named, size)));
   });
 }
 

@@ -9,12 +9,10 @@ export const FIELD = {
   gpr: 0,
   /** Always zero: base or index of an address that has none. */
   zero: 128,
-  /** Lazy flags: ZF and SF and PF come from this sign-extended result... */
+  /** Lazy flags (semantics/flags.ts): a result for ZF, SF and PF... */
   flagResult: 136,
-  /** ...corrected by bit 16 (PF) and bit 17 (SF); bit 3 is AF. */
-  flagAux: 144,
-  /** Bit 31 is CF; bit 31 xor bit 30 is OF. */
-  flagCarry: 148,
+  /** ...and carries: bit 31 is CF, bit 31 xor bit 30 is OF, bit 3 is AF. */
+  flagCarry: 144,
   /** EFLAGS without CF, PF, AF, ZF, SF, OF; bit 1 set. */
   eflags: 152,
   /** Current privilege level. */
@@ -36,7 +34,7 @@ export const FIELD = {
   ipMasks: 200,
   /** EIP of offset 0 of the current code page. */
   pageRip: 224,
-  /** Decoding mode: 0 for 16-bit code, 1 for 32-bit, 2 for 64-bit. */
+  /** Decoding mode, a CODE_MODE. */
   codeMode: 232,
   /** Physical address bit 20 is ANDed with this: FFFFFFFFh or FFEFFFFFh. */
   a20Mask: 236,
@@ -100,6 +98,9 @@ export const FIELD = {
   /** Two records {the instruction, stop}: single steps and instructions that cross a page. */
   stepRecords: 3712,
 } as const;
+
+/** How code is decoded: its default size, and whether ES, SS and DS are flat 4 GiB segments. */
+export const CODE_MODE = { code16: 0, code32: 1, code64: 2, flat32: 3 } as const;
 
 /** Size of one vCPU's fixed state; the TLBs follow. */
 export const STATE_BYTES = 4096;

@@ -1,7 +1,7 @@
 // A record's operands as helpers see them.
 import type { Cpu } from '../cpu.ts';
 import type { HandlerSpecification } from '../decode/row.ts';
-import { FIELD, RECORD } from '../state/layout.ts';
+import { CODE_MODE, FIELD, RECORD } from '../state/layout.ts';
 
 /** Reads a record's fields. One per CPU; `at` points it to the current record. */
 export class Operands {
@@ -30,7 +30,7 @@ export class Operands {
   get next(): number {
     const cpu = this.#cpu;
     const sum = (cpu.rip + this.length) >>> 0;
-    return cpu.get32(FIELD.codeMode) === 0 ? sum & 0xffff : sum;
+    return cpu.get32(FIELD.codeMode) === CODE_MODE.code16 ? sum & 0xffff : sum;
   }
   get imm(): number {
     return this.#cpu.i32[(this.#record + RECORD.imm) >>> 2];
