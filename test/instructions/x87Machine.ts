@@ -14,6 +14,8 @@ const host: CpuHost = {
   setTimestamp: () => undefined,
   acknowledgeInterrupt: () => 0,
   exit: () => undefined,
+  exitBegins: () => undefined,
+  exitEnds: () => undefined,
   guestError: () => undefined,
 };
 

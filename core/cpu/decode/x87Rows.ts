@@ -137,8 +137,19 @@ function defineComparisons(): void {
   single('FXAM', 0xd9, 0xe5, comparison.examine);
 }
 
+function defineHelpers(): void {
+  memoryHelper('FBLD', 0xdf, 4, 'fbld', 'Mf');
+  memoryHelper('FBSTP', 0xdf, 6, 'fbstp', 'Mf');
+  const names: readonly [number, string][] = [
+    [0xf0, 'F2XM1'], [0xf1, 'FYL2X'], [0xf2, 'FPTAN'], [0xf3, 'FPATAN'], [0xf4, 'FXTRACT'], [0xf5, 'FPREM1'], [0xf8, 'FPREM'],
+    [0xf9, 'FYL2XP1'], [0xfb, 'FSINCOS'], [0xfd, 'FSCALE'], [0xfe, 'FSIN'], [0xff, 'FCOS'],
+  ];
+  for (const [modRm, mnemonic] of names) singleHelper(mnemonic, 0xd9, modRm, mnemonic.toLowerCase());
+}
+
 defineTransfers();
 defineControl();
+defineHelpers();
 defineArithmetic();
 defineComparisons();
 

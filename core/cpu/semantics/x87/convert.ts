@@ -94,8 +94,11 @@ export function shiftOut(f: FunctionBuilder, value: I64, count: I32, kept: Local
           f.set(kept, shrU(value, extendU(count)));
         },
         () => {
+          const over = f.let(sub(count, i32(64)));
+          const lost = select(over, shl(value, extendU(sub(i32(64), over))), i64(0));
+          const near = or(shrU(value, extendU(over)), extendU(ne(lost, i64(0))));
+          f.set(rest, select(ltU(over, i32(64)), near, extendU(ne(value, i64(0)))));
           f.set(kept, i64(0));
-          f.set(rest, select(eq(count, i32(64)), value, extendU(ne(value, i64(0)))));
         },
       ),
   );

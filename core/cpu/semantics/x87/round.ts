@@ -62,6 +62,11 @@ function define(name: string, isControlled: boolean): SharedFunction<'i32'> {
           () => {
             f.set(flags, or(flags, i32(SW.UE)));
             f.set(carried, add(carried, i32(SCALING)));
+            // FSCALE may reach beyond what scaling brings back.
+            f.if(ltS(carried, i32(1)), () => {
+              f.set(flags, or(flags, i32(SW.PE)));
+              give(i32(0), i64(0));
+            });
           },
           () => {
             // Rounded anew at the place where denormals end.
@@ -80,7 +85,13 @@ function define(name: string, isControlled: boolean): SharedFunction<'i32'> {
         f.set(flags, or(flags, i32(SW.OE)));
         f.if(
           unmasked(cpu, i32(SW.OE)),
-          () => f.set(exponent, sub(exponent, i32(SCALING))),
+          () => {
+            f.set(exponent, sub(exponent, i32(SCALING)));
+            f.if(geS(exponent, i32(0x7fff)), () => {
+              f.set(flags, or(flags, i32(SW.PE | SW.C1)));
+              give(i32(0x7fff), i64(INTEGER_BIT));
+            });
+          },
           () => {
             const infinite = f.let(roundsAway(f, cpu, negative, i32(1), i64(-1)));
             f.set(flags, or(or(and(flags, i32(~SW.C1)), i32(SW.PE)), shl(infinite, 9)));
