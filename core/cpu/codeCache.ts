@@ -19,11 +19,10 @@ const STEP_BYTES = 16;
 
 const DEBUG = 1;
 const GENERAL_PROTECTION = 13;
-const UNDEFINED_OPCODE = 6;
 
 export class CodeCache {
   readonly #cpu: Cpu;
-  readonly #decoder = new Decoder();
+  readonly #decoder: Decoder;
   /** Table address by physical page * 4 + mode. */
   readonly #tables = new Map<number, number>();
   readonly #stepBytes = new Uint8Array(STEP_BYTES);
@@ -34,6 +33,7 @@ export class CodeCache {
 
   constructor(cpu: Cpu) {
     this.#cpu = cpu;
+    this.#decoder = new Decoder(cpu.model);
     this.#free = cpu.map.arena;
   }
 
@@ -59,13 +59,16 @@ export class CodeCache {
     const cpu = this.#cpu;
     const limit = cpu.segmentField(CS, SEGMENT.limit);
     const rip = cpu.rip;
-    if (cpu.get32(FIELD.pendingDebug) !== 0) return this.#debugTrap();
+    if (cpu.get32(FIELD.pendingDebug) !== 0) {
+      cpu.trapBeforeFetch = true;
+      return this.#debugTrap();
+    }
     if (rip > limit) return this.#fault(GENERAL_PROTECTION);
     const armed = (cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0;
     if (armed && this.#instructionBreakpoint(linear)) return this.#debugTrap();
     const host = cpu.translate(linear, ACCESS.fetch | cpu.userAccess);
     if (host === 0) return 0;
-    if (host === NOT_RAM) return this.#fault(UNDEFINED_OPCODE);
+    if (host === NOT_RAM) return this.prepareStep(rip, PSEUDO.relookup) ? cpu.base + FIELD.stepRecords : 0;
     const offset = linear & 0xfff;
     if (armed) return this.prepareStep(rip, PSEUDO.stop) ? cpu.base + FIELD.stepRecords : 0;
     if (rip - offset + 0xfff > limit) {
@@ -138,6 +141,15 @@ export class CodeCache {
     this.#decoder.writeRecord(cpu.view, record, 0);
     this.#pseudo(record + RECORD.bytes, behind, this.#decoder.length);
     cpu.setWide(FIELD.pageRip, rip);
+    return true;
+  }
+
+  /** Whether an instruction breakpoint stops at `rip`, the fault being recorded: for single steps, which do not enter. */
+  breaksAt(rip: number): boolean {
+    const cpu = this.#cpu;
+    if ((cpu.get32(FIELD.dr + 7 * 8) & 0xff) === 0) return false;
+    if (!this.#instructionBreakpoint((cpu.segmentBase(CS) + rip) >>> 0)) return false;
+    this.#debugTrap();
     return true;
   }
 
@@ -254,7 +266,8 @@ export class CodeCache {
     if (row.operands[0]?.[0] === 'J') {
       // A branch's immediate is its link: known already when its target on this page is decoded.
       const target = decoder.disp >>> 0;
-      cpu.view.setInt32(record + RECORD.imm, target < PAGE ? cpu.u32[(table >>> 2) + target] : 0, true);
+      const cut = mode !== 0 && decoder.a === 0;
+      cpu.view.setInt32(record + RECORD.imm, target < PAGE && !cut ? cpu.u32[(table >>> 2) + target] : 0, true);
     }
     return row.ends === true;
   }

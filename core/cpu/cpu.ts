@@ -67,6 +67,12 @@ export class Cpu {
   activity: Activity = 'running';
   /** STI or MOV SS holds interrupts off for one instruction. */
   interruptShadow = false;
+  /** The instruction that is being stepped is followed by no single-step trap: it loaded SS or entered a handler. */
+  trapSuppressed = false;
+  /** The recorded #DB is a trap of the instruction before. */
+  trapBeforeFetch = false;
+  /** Where the shadow of the last STI or MOV SS ends its slice, if it does; -1: nowhere. */
+  shadowAt = -1;
   nmiPending = false;
   nmiBlocked = false;
   /** A device asks the run loop to look after this instruction (reset, power off, a stopped clock). */
@@ -470,8 +476,12 @@ export class Cpu {
     const exit = stepping ? this.#step() : this.#enter(0);
     if (exit === EXIT.fault) {
       this.host.exit(this.get32(FIELD.faultVector) === VECTOR.PF ? 'page-fault' : 'exception');
-      deliverFault(this, this.get32(FIELD.faultVector), this.get32(FIELD.faultError));
-    }
+      // What the instruction touched before it faulted is not reported.
+      if (this.get32(FIELD.faultVector) !== VECTOR.DB) this.set32(FIELD.pendingDebug, 0);
+      deliverFault(this, this.get32(FIELD.faultVector), this.get32(FIELD.faultError), this.trapBeforeFetch);
+      this.trapBeforeFetch = false;
+    } else if (this.shadowAt >= 0 && this.rip === this.shadowAt) this.interruptShadow = true;
+    this.shadowAt = -1;
     this.#afterInstruction();
     this.#settle();
     return exit;
@@ -493,13 +503,15 @@ export class Cpu {
   /** Executes exactly one instruction. */
   #step(): number {
     const trap = (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
+    this.trapSuppressed = false;
+    if (this.code.breaksAt(this.rip)) return EXIT.fault;
     if (!this.code.prepareStep(this.rip, PSEUDO.stop)) return EXIT.fault;
     // A budget of one makes a taken branch end the slice; straight code runs into the stop record.
     const left = this.get32(FIELD.budget) | 0;
     this.#sliceEnd -= left - 1;
     this.set32(FIELD.budget, 1);
     const exit = this.#enter(this.base + FIELD.stepRecords);
-    if (trap && exit !== EXIT.fault) this.set32(FIELD.pendingDebug, this.get32(FIELD.pendingDebug) | 0x4000);
+    if (trap && exit !== EXIT.fault && !this.trapSuppressed) this.set32(FIELD.pendingDebug, this.get32(FIELD.pendingDebug) | 0x4000);
     return exit;
   }
 
@@ -511,7 +523,7 @@ export class Cpu {
     const dr6 = FIELD.dr + 6 * 8;
     this.set32(dr6, this.get32(dr6) | pending);
     this.host.exit('exception');
-    deliverFault(this, VECTOR.DB, 0);
+    deliverFault(this, VECTOR.DB, 0, true);
   }
 
   /** The RESET# pin, INIT alike (SDM 3A table 9-1). */
@@ -520,7 +532,8 @@ export class Cpu {
     this.u8.fill(0, this.base, this.base + STATE_BYTES);
     this.flushTlb(false);
     this.activity = 'running';
-    this.interruptShadow = this.nmiPending = this.nmiBlocked = false;
+    this.interruptShadow = this.nmiPending = this.nmiBlocked = this.trapBeforeFetch = false;
+    this.shadowAt = -1;
     this.msrs.clear();
     this.set32(FIELD.cr0, 0x60000010);
     this.set32(FIELD.a20Mask, a20Mask);

@@ -1,6 +1,6 @@
 // The instructions under test: one family a fixture file, each encoding a line (forms.ts).
-import { DATA_BASE, type InstructionCase } from '../instructions/fixture.ts';
-import { casesOf, type Draft, type Options, type Random } from './forms.ts';
+import { DATA_BASE, DEFAULT_AT, FLAG_MASK, REGION_BYTES, type InstructionCase, type InstructionResult } from '../instructions/fixture.ts';
+import { type Adjust, casesOf, type Draft, type Options, Random } from './forms.ts';
 
 export interface Family {
   readonly name: string;
@@ -8,6 +8,8 @@ export interface Family {
   /** The instruction reads its own address. */
   readonly fixed?: boolean;
   readonly notes?: readonly string[];
+  /** Whether a recorded case is of use; all are if absent. */
+  readonly keep?: (result: InstructionResult) => boolean;
 }
 
 const CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, OF = 0x800;
@@ -137,7 +139,7 @@ function setMemory(draft: Draft, at: number, ...words: number[]): void {
   const bytes = Uint8Array.from(words.flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 0xff)));
   draft.memory = { at, bytes };
 }
-function branchTarget(draft: Draft, random: Random, form: { digit: number; }): void {
+function branchTarget(draft: Draft, random: Random, form: { digit: number }): void {
   if (form.digit < 0) return;
   const at = draft.code[0] === 0x66 ? 2 : 1;
   // Not through ESP: the stack must stay in the data.
@@ -237,7 +239,7 @@ family('AAM', ['d4 ib b'], decimal, decimalNote('OF AF CF', 'AAM'));
 family('AAD', ['d5 ib b'], decimal, decimalNote('OF AF CF', 'AAD'));
 family('BOUND', ['62 /r mem v'], {
   count: 48,
-  adjust: (draft, random, form, operand16) => {
+  adjust: (draft, random, _form, operand16) => {
     const reg = (draft.code[operand16 ? 2 : 1] >> 3) & 7;
     if (draft.memory && reg !== ESP && random.below(2) === 0 && draft.memory.bytes.length === 8) {
       const view = new DataView(draft.memory.bytes.buffer, draft.memory.bytes.byteOffset);
@@ -287,7 +289,7 @@ family('LEAVE', ['c9 v'], {
 });
 
 /** Pointers into the data, both directions, counts that cross the page and run into the missing one. */
-function stringPlace(repeats: boolean): Options['adjust'] {
+function stringPlace(repeats: boolean): Adjust {
   return (draft, random) => {
     const places = [0x200, 0x240, 0x248, 0xff0, 0xff8, 0xffd, 0x1002, 0x1008, 0x1fe0, 0x10, 3];
     draft.registers[ESI] = DATA_BASE + random.pick(places);
@@ -317,5 +319,48 @@ family('segment-push', ['06 v', '0e v', '16 v', '1e v', '8c /1 v', '8c /3 v', '8
   { notes: ['CS is 23h, the data segments 2Bh, as the host has them'] });
 family('undefined', ['0f 0b b', 'ff /7 v', 'fe /2 b', '8f /1 v', 'c6 /1 ib b', '0f c7 /1 reg v', 'c4 c0 b', '62 c0 b'], { count: 4 });
 family('NOP', ['90 b', 'f3 90 b', '0f 1f /0 v', '0f 18 /1 v'], { count: 6 });
+
+/** Instructions on registers that leave every flag as silicon does: what sequences are made of. */
+const IN_SEQUENCES = new Set([
+  'ADD', 'OR', 'ADC', 'SBB', 'AND', 'SUB', 'XOR', 'CMP', 'TEST', 'INC', 'DEC', 'NOT', 'NEG', 'ROL', 'ROR', 'RCL', 'RCR', 'SHL', 'SHR',
+  'SAR', 'SHLD', 'SHRD', 'MUL', 'IMUL', 'DIV', 'IDIV', 'BT', 'BTS', 'BTR', 'BTC', 'BSF', 'BSR', 'CMOVcc', 'SETcc', 'MOVZX', 'MOVSX', 'XCHG',
+  'XADD', 'CMPXCHG', 'BSWAP', 'CBW', 'flags', 'DAA', 'DAS', 'AAA', 'AAS', 'AAM', 'AAD', 'PUSHF', 'PUSH',
+]);
+/** Shifts by CL: whether OF is defined depends on the register. */
+const byCl = (code: Uint8Array): boolean => /^(66)?(d2|d3|0fa5|0fad)/.test([...code].map((byte) => hex(byte)).join(''));
+const CONSUMERS = ['flags', 'CMOVcc', 'SETcc', 'ADC', 'SBB', 'RCL', 'RCR', 'PUSHF', 'INC', 'DEC', 'DAA', 'DAS'];
+
+/** Short programs: the flags that one instruction leaves are what the next one reads. */
+function sequences(): InstructionCase[] {
+  const random = new Random(0x5e900001);
+  const pools = new Map<string, Uint8Array[]>();
+  for (const { name, cases } of families) {
+    if (!IN_SEQUENCES.has(name)) continue;
+    const usable = cases().filter((one) => one.memory === null && one.undefinedFlags === 0 && !byCl(one.code));
+    pools.set(name, usable.map((one) => one.code));
+  }
+  const names = [...pools.keys()];
+  const values = families[0].cases();
+  return Array.from({ length: 3000 }, (): InstructionCase => {
+    const code: number[] = [];
+    const wanted = 3 + random.below(6);
+    for (let index = 0; index < wanted; index++) {
+      const next = random.pick(pools.get(random.pick(index % 2 === 0 ? names : CONSUMERS))!);
+      if (code.length + next.length + 2 > 60) break;
+      if (random.below(4) === 0) code.push(0x70 + random.below(16), next.length);
+      code.push(...next);
+    }
+    const registers = random.pick(values).registers.map((value, index) => (index === ESP ? DATA_BASE + 0x800 : value));
+    return {
+      code: Uint8Array.from(code), at: DEFAULT_AT, registers, flags: random.next() & FLAG_MASK & ~0x400, memory: null, undefinedFlags: 0,
+    };
+  });
+}
+families.push({
+  name: 'sequences', cases: sequences,
+  // The stack must stay in the data.
+  keep: ({ registers }) => registers[ESP] > DATA_BASE && registers[ESP] < DATA_BASE + REGION_BYTES,
+  notes: ['short programs: the flags that one instruction leaves are what the next one reads'],
+});
 
 export const allFamilies: readonly Family[] = families;

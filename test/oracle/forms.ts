@@ -67,11 +67,13 @@ export interface Draft {
   memory: { at: number; bytes: Uint8Array } | null;
 }
 
+export type Adjust = (draft: Draft, random: Random, form: Form, operand16: boolean) => void;
+
 export interface Options {
   /** Cases per encoding, operand size and operand form. */
   readonly count?: number;
   /** Changes a drafted case: for operands with needs of their own. */
-  readonly adjust?: (draft: Draft, random: Random, form: Form, operand16: boolean) => void;
+  readonly adjust?: Adjust;
   readonly undefinedFlags?: (draft: Draft, form: Form, operand16: boolean) => number;
   /** Registers that an address must not use. */
   readonly busy?: readonly number[];

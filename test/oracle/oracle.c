@@ -19,7 +19,7 @@
 
 struct test_case {
   uint32_t registers[8], flags, at, code_length, memory_at, memory_length;
-  uint8_t code[16], memory[32];
+  uint8_t code[64], memory[32];
 };
 struct result {
   uint32_t registers[8], flags, eip, vector, error, cr2, changes;

@@ -414,6 +414,51 @@ export const interruptCases: readonly SystemCase[] = [
     log: [0x11223344, 0x14000 - 4, 0x89, 0x8b, 0x70, 8, 0x55667788, 0x55667788, 0x89],
   },
   {
+    name: 'the T bit of a TSS traps when its task begins',
+    text: `test:
+      mov dword [tss2 + 0x20], task
+      mov dword [tss2 + 0x24], 2
+      mov dword [tss2 + 0x38], 0x14000
+      mov word [tss2 + 0x48], DATA
+      mov word [tss2 + 0x4c], CODE
+      mov word [tss2 + 0x50], DATA
+      mov word [tss2 + 0x54], DATA
+      mov byte [tss2 + 0x64], 1
+      mov byte [detail], DETAIL_EIP | DETAIL_DR6
+      mov dword [origin], task
+      resume_at after
+      jmp TSS2:0
+    task:
+      nop
+    after:
+      finish`,
+    log: [1, 0, 0, 0xffff8ff0],
+  },
+  {
+    name: 'a bad segment in the new task faults there, with the new task\'s registers',
+    text: `test:
+      mov dword [tss2 + 0x20], task
+      mov dword [tss2 + 0x24], 2
+      mov dword [tss2 + 0x38], 0x14000
+      mov word [tss2 + 0x48], DATA
+      mov word [tss2 + 0x4c], CODE
+      mov word [tss2 + 0x50], DATA
+      mov word [tss2 + 0x54], 0x1000
+      mov byte [detail], DETAIL_EIP
+      mov dword [origin], task
+      resume_at after
+      jmp TSS2:0
+    task:
+      nop
+    after:
+      str ax
+      movzx eax, ax
+      call log
+      faults jmp TSS2:0
+      finish`,
+    log: [10, 0x1000, 0, 0x70, 13, 0x70, 0],
+  },
+  {
     name: 'CALL to a task gate nests and IRET returns',
     text: `test:
       mov dword [tss2 + 0x20], task
@@ -491,7 +536,7 @@ export const interruptCases: readonly SystemCase[] = [
       call log
       mov ecx, 0x19000
       mov edx, out3
-      mov dword [resume], after
+      mov dword [ss:resume], after
       sysexit
     out3:
       mov eax, cs

@@ -411,6 +411,35 @@ done:
 
 %ifdef REAL
 bits 16
+; Logs EAX in real mode; keeps all registers.
+rlog:
+  pushfd
+  pushad
+  mov ebx, eax
+  mov cx, 8
+.digit:
+  rol ebx, 4
+  mov al, bl
+  and al, 15
+  cmp al, 10
+  jb .decimal
+  add al, 'a' - '0' - 10
+.decimal:
+  add al, '0'
+  mov dx, 0xe9
+  out dx, al
+  loop .digit
+  mov al, 10
+  out dx, al
+  popad
+  popfd
+  ret
+%macro real_logs 1
+  push eax
+  mov eax, %1
+  call rlog
+  pop eax
+%endmacro
 %endif
 %include "test.asm"
 %ifndef HAS_GATE_TARGETS

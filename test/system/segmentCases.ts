@@ -8,7 +8,10 @@ export const segmentCases: readonly SystemCase[] = [
       xor ax, ax
       mov es, ax
       faults mov eax, [es:0]
+      xor ax, ax
+      mov es, ax
       faults mov [es:0], eax
+      xor ax, ax
       faults mov ss, ax
       mov ax, 3
       mov fs, ax
@@ -248,6 +251,25 @@ export const segmentCases: readonly SystemCase[] = [
       faults jmp SMALL:0x1000
       finish`,
     log: [13, 0, 0x1000, 13, 0, 0xfff, 13, 0, 0],
+  },
+  {
+    name: 'code limits hold on a page that another segment has run',
+    text: `test:
+      mov byte [0x20800], 0xc3
+      mov byte [0x207ff], 0x90
+      mov eax, 0x20800
+      call eax
+      mov eax, 0x207ff
+      call eax
+      mov word [gdt + SMALL], 0x7ff
+      mov byte [gdt + SMALL + 5], 0x9a
+      mov byte [detail], DETAIL_EIP
+      mov dword [origin], 0
+      resume_at second
+      jmp SMALL:0x7ff
+    second:
+      finish`,
+    log: [13, 0, 0x800],
   },
   {
     name: 'control registers: LMSW, reserved combinations, undefined registers',

@@ -1,6 +1,7 @@
 // The instruction decoder (SDM 2A chapter 2): from bytes to the fields of a record.
 //
 // Where we depart from the manual: redundant prefixes of one group are accepted and the last one counts, as on silicon.
+import { hasFeature, type CpuModel } from '../state/cpuModels.ts';
 import { CODE_MODE, DS, ES, FIELD, RBX, RECORD, REGISTER_BYTES, SS } from '../state/layout.ts';
 import { handlerTable } from './handlers.ts';
 import type { HandlerSpecification, Row } from './row.ts';
@@ -26,6 +27,7 @@ export type DecodeResult = 'ok' | 'out of bytes' | 'too long';
 
 /** Decodes one instruction at a time; its fields are valid until the next call. One per machine: it holds no guest state. */
 export class Decoder {
+  readonly #model: CpuModel;
   specification: HandlerSpecification = handlerTable.byRow.get(undefinedRow)![0];
   length = 0;
   a = 0;
@@ -48,6 +50,10 @@ export class Decoder {
   #modRm = 0;
   /** ES, SS and DS are flat: their accesses need no segment. */
   #flat = false;
+
+  constructor(model: CpuModel) {
+    this.#model = model;
+  }
 
   /**
    * Decodes at `position`, reading no further than `end`. `mode` is a CODE_MODE.
@@ -119,7 +125,7 @@ export class Decoder {
     if (typeof entry === 'function') row = entry(this.#peek8());
     else if (Array.isArray(entry)) row = (entry as readonly (Row | null)[])[(this.#peek8() >> 3) & 7];
     else row = entry as Row;
-    if (row === null) {
+    if (row === null || (row.feature !== undefined && !hasFeature(this.#model, row.feature))) {
       this.#skipModRm();
       return undefinedRow;
     }
@@ -281,7 +287,7 @@ export class Decoder {
     return base === 4 || base === 5 ? 2 : 3;
   }
 
-  /** An undefined group member still has its ModRM fetched, which may fault. */
+  /** An undefined instruction still has its ModRM fetched, which may fault. */
   #skipModRm(): void {
     this.#next8();
   }

@@ -1,5 +1,6 @@
 // Rows of the decode tables and what they are made into.
 import type { OperandKind, Semantics, Size } from '../semantics/context.ts';
+import type { Feature } from '../state/cpuModels.ts';
 
 /**
  * Operands in the SDM's letters (SDM 2D A.2), the first letter being where, the second how wide:
@@ -24,6 +25,8 @@ export interface RowAttributes {
   readonly sensitive?: Sensitivity;
   /** Traps when executed at CPL 3. */
   readonly privileged?: boolean;
+  /** CPUID feature without which it is undefined (CMOV stands for all that came with the Pentium Pro). */
+  readonly feature?: Feature;
   /** Execution does not fall through to the next record. */
   readonly ends?: boolean;
 }

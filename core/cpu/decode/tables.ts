@@ -21,6 +21,7 @@ export const twoByte: Entry[] = new Array<Entry>(256).fill(null);
 const CONDITIONS = ['O', 'NO', 'B', 'AE', 'E', 'NE', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G'];
 const LOCK = { lock: true } as const;
 const END = { ends: true } as const;
+const PENTIUM_PRO = { feature: 'CMOV' } as const;
 const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 
 const ALU: readonly [string, Semantics][] = [
@@ -134,11 +135,11 @@ function defineMoves(): void {
   twoByte[0xbf] = row('MOVSX', 'Gv Ew', 'MOVSX', move.moveSignExtended);
   CONDITIONS.forEach((condition, code) => {
     const name = `CMOV${condition}`;
-    twoByte[0x40 + code] = row(name, 'Gv Ev', name, move.conditionalMove(code));
+    twoByte[0x40 + code] = row(name, 'Gv Ev', name, move.conditionalMove(code), PENTIUM_PRO);
     twoByte[0x90 + code] = row(`SET${condition}`, 'Eb', `SET${condition}`, move.setByte(code));
   });
-  twoByte[0x0d] = row('PREFETCHW', 'Ev', 'NOP', move.noOperation, { warm: true });
-  for (let opcode = 0x18; opcode <= 0x1f; opcode++) twoByte[opcode] = row('NOP', 'Ev', 'NOP', move.noOperation);
+  twoByte[0x0d] = row('PREFETCHW', 'Ev', 'NOP', move.noOperation, { warm: true, ...PENTIUM_PRO });
+  for (let opcode = 0x18; opcode <= 0x1f; opcode++) twoByte[opcode] = row('NOP', 'Ev', 'NOP', move.noOperation, PENTIUM_PRO);
 }
 
 function defineStack(): void {
@@ -203,7 +204,7 @@ function defineArithmetic(): void {
   twoByte[0xb1] = row('CMPXCHG', 'Ev Gv', 'CMPXCHG', arithmetic.compareExchange, LOCK);
   twoByte[0xc0] = row('XADD', 'Eb Gb', 'XADD', arithmetic.exchangeAdd, warmLock);
   twoByte[0xc1] = row('XADD', 'Ev Gv', 'XADD', arithmetic.exchangeAdd, warmLock);
-  twoByte[0xc7] = [null, helper('CMPXCHG8B', 'M', 'compareExchange8', LOCK), null, null, null, null, null, null];
+  twoByte[0xc7] = [null, helper('CMPXCHG8B', 'M', 'compareExchange8', { ...LOCK, feature: 'CX8' }), null, null, null, null, null, null];
 }
 
 function defineBits(): void {
@@ -277,8 +278,8 @@ function defineFarTransfers(): void {
   twoByte[0xb2] = helper('LSS', 'Gv M', 'loadFarPointer2', { sensitive: 'behaviour' });
   twoByte[0xb4] = helper('LFS', 'Gv M', 'loadFarPointer4', { sensitive: 'behaviour' });
   twoByte[0xb5] = helper('LGS', 'Gv M', 'loadFarPointer5', { sensitive: 'behaviour' });
-  twoByte[0x34] = helper('SYSENTER', '', 'sysenter', END);
-  twoByte[0x35] = helper('SYSEXIT', '', 'sysexit', { ...END, privileged: true });
+  twoByte[0x34] = helper('SYSENTER', '', 'sysenter', { ...END, feature: 'SEP' });
+  twoByte[0x35] = helper('SYSEXIT', '', 'sysexit', { ...END, privileged: true, feature: 'SEP' });
 }
 
 function defineSystem(): void {
@@ -336,14 +337,14 @@ function defineSystem(): void {
   twoByte[0x21] = helper('MOV', 'Rd Gd', 'moveFromDebug', control);
   twoByte[0x22] = helper('MOV', 'Rd Gd', 'moveToControl', { ...control, ends: true });
   twoByte[0x23] = helper('MOV', 'Rd Gd', 'moveToDebug', control);
-  twoByte[0x30] = helper('WRMSR', '', 'writeMsr', control);
-  twoByte[0x31] = helper('RDTSC', '', 'readTimestamp', behaviour);
-  twoByte[0x32] = helper('RDMSR', '', 'readMsr', control);
-  twoByte[0x33] = helper('RDPMC', '', 'readPerformanceCounter', { sensitive: 'behaviour' });
+  twoByte[0x30] = helper('WRMSR', '', 'writeMsr', { ...control, feature: 'MSR' });
+  twoByte[0x31] = helper('RDTSC', '', 'readTimestamp', { ...behaviour, feature: 'TSC' });
+  twoByte[0x32] = helper('RDMSR', '', 'readMsr', { ...control, feature: 'MSR' });
+  twoByte[0x33] = helper('RDPMC', '', 'readPerformanceCounter', { sensitive: 'behaviour', ...PENTIUM_PRO });
   twoByte[0xa2] = helper('CPUID', '', 'cpuid', behaviour);
   twoByte[0xae] = [
-    helper('FXSAVE', 'M', 'fxsave'),
-    helper('FXRSTOR', 'M', 'fxrstor'),
+    helper('FXSAVE', 'M', 'fxsave', { feature: 'FXSR' }),
+    helper('FXRSTOR', 'M', 'fxrstor', { feature: 'FXSR' }),
     null, null, null, null, null, null,
   ];
 }

@@ -1,6 +1,6 @@
 // The interpreter: one loop over decoded records with one br_table, generated from the semantics.
 import {
-  add, and, constant, eqz, extendS, extendU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load64, load8U, select, shl, shrU,
+  add, and, constant, eqz, extendS, extendU, geU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load32Uto64, load64, load8U, select, shl, shrU,
   store32, store64, sub, wrap,
 } from '../emit/expressions.ts';
 import { callExpression, FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
@@ -10,10 +10,12 @@ import type { HandlerSpecification } from '../decode/row.ts';
 import type { SharedCall, SharedFunction, Size, Value } from '../semantics/context.ts';
 import type { StringContext } from '../semantics/string.ts';
 import { x87Exports } from '../semantics/x87/exports.ts';
-import { EXIT, FIELD, HELPER, RECORD, SLOT, TLB } from '../state/layout.ts';
+import { CS, EXIT, FIELD, HELPER, RECORD, SEGMENT, SLOT, TLB } from '../state/layout.ts';
 import type { MemoryMap } from '../state/memoryMap.ts';
 import { DynamicContext, type HandlerExits, type HandlerFrame } from './dynamicContext.ts';
 import { defineMemoryFunctions, type MemoryFunctions, type MemoryImports } from './memoryFunctions.ts';
+
+const CS_LIMIT = FIELD.segments + CS * SEGMENT.bytes + SEGMENT.limit;
 
 /** What a warm function returns. */
 const WARM = { next: 0, fault: 1, again: 2 } as const;
@@ -249,7 +251,10 @@ class LoopBuilder {
       const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
       f.set(this.#record, i32(0));
       f.do(store64(cpu, sub(this.#target, extendU(offset)), FIELD.pageRip));
-      f.if(eqz(sub(load64(entry, TLB.readTag), and(linear, i64(~0xfffn)))), () => {
+      const known = eqz(sub(load64(entry, TLB.readTag), and(linear, i64(~0xfffn))));
+      // A page that reaches beyond the segment's limit is not run from its table.
+      const whole = leS(add(load64(cpu, FIELD.pageRip), i64(0xfff)), load32Uto64(cpu, CS_LIMIT));
+      f.if(and(known, whole), () => {
         const table = f.let(load32(entry, TLB.codeTable));
         f.if(table, () => f.set(this.#record, load32(add(table, shl(offset, 2)))));
       });
@@ -258,10 +263,12 @@ class LoopBuilder {
         f.set(this.#record, f.call<'i32'>(this.#imports.enterCode, wrap(linear), wrap(shrU(linear, 32))));
         f.if(eqz(this.#record), () => f.return(i32(EXIT.fault)));
       });
-      f.if(this.#linkFrom, () => {
-        f.do(store32(this.#linkFrom, this.#record, RECORD.imm));
-        f.set(this.#linkFrom, i32(0));
-      });
+      // Single steps neither link nor are linked to: their records change.
+      const arena = i32(this.#map.arena | 0);
+      f.if(and(geU(this.#linkFrom, arena), geU(this.#record, arena)), () =>
+        f.do(store32(this.#linkFrom, this.#record, RECORD.imm)),
+      );
+      f.set(this.#linkFrom, i32(0));
     });
   }
 
@@ -397,7 +404,7 @@ class LoopBuilder {
       f.set(this.#target, this.#ownRip());
       this.#settleWith();
       f.do(store32(this.#cpu, this.#record, FIELD.runStart));
-      f.brIf(labels.next, gtS(this.#result, i32(0)));
+      f.brIf(labels.next, and(gtS(this.#result, i32(0)), eqz(load32(this.#cpu, FIELD.pendingDebug))));
       f.br(outOfBudget);
     });
     this.#goOn(labels);
@@ -419,8 +426,10 @@ class LoopBuilder {
       const displacement = extendS(load32(this.#record, RECORD.disp));
       f.set(this.#target, and(add(load64(cpu, FIELD.pageRip), displacement), masks));
       f.brIf(outOfBudget, leS(this.#result, i32(0)));
-      // A branch within its page is linked to the record that the look-up finds.
-      f.if(leU(load32(this.#record, RECORD.disp), i32(0xfff)), () => f.set(this.#linkFrom, this.#record));
+      // A branch within its page is linked to the record that the look-up finds, unless it cuts EIP to 16 bits in 32-bit code.
+      const inPage = leU(load32(this.#record, RECORD.disp), i32(0xfff));
+      const uncut = geU(load8U(this.#record, RECORD.a), select(load32(cpu, FIELD.codeMode), i32(8), i32(0)));
+      f.if(and(inPage, uncut), () => f.set(this.#linkFrom, this.#record));
       this.#jump(labels);
     };
     if (condition) f.if(condition, take);

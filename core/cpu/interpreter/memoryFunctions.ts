@@ -282,8 +282,9 @@ function fillTlb(f: FunctionBuilder, l: FillLocals): void {
     and(xor(l.isUser, i32(1)), eqz(and(l.cr0, i32(CR0_WP)))),
   );
   const free = eq(and(l.page, i32(PHYSICAL_WRITE | PHYSICAL_CODE)), i32(PHYSICAL_WRITE));
-  // A refill of the same page keeps its table of records.
-  f.if(ne(load64(entry, TLB.readTag), tag), () => f.do(store32(entry, i32(0), TLB.codeTable)));
+  // A refill of the same page and frame keeps its table of records.
+  const moved = or(ne(load64(entry, TLB.readTag), tag), ne(load32(entry, TLB.frame), wrap(shrU(l.physical, 12))));
+  f.if(moved, () => f.do(store32(entry, i32(0), TLB.codeTable)));
   f.do(store64(entry, tag, TLB.readTag));
   f.do(store64(entry, select(and(and(writable, l.dirty), free), tag, i64(-1)), TLB.writeTag));
   f.do(store32(entry, sub(l.host, wrap(tag)), TLB.addend));

@@ -8,7 +8,7 @@ import {
   sub, wrap, xor,
 } from '../emit/expressions.ts';
 import type { Local } from '../emit/functionBuilder.ts';
-import { FLAG, RAX, RCX, RDI, RSI } from '../state/layout.ts';
+import { FIELD, FLAG, RAX, RCX, RDI, RSI } from '../state/layout.ts';
 import { type SemanticsContext, type Size, truncate, type Value } from './context.ts';
 import { subFlags } from './flags.ts';
 
@@ -65,7 +65,9 @@ function repeated(
   }
   const { f } = x;
   const turns = f.local('i32');
-  f.set(turns, i32(ELEMENTS_PER_TURN));
+  // Traps follow each iteration (SDM 3B 17.3.1.4).
+  const traps = or(and(x.eflags(), i32(FLAG.TF)), x.field32(FIELD.breakpointsArmed));
+  f.set(turns, select(traps, i32(1), i32(ELEMENTS_PER_TURN)));
   const exhausted = (): I32 => eqz(and(x.register(RCX, 64) as I64, r.mask));
   f.block((empty) => {
     f.brIf(empty, exhausted());
@@ -127,7 +129,7 @@ export const moveString =
     }
     f.block((bulkDone) => {
       f.block((single) => {
-        f.brIf(single, and(x.eflags(), i32(FLAG.DF)));
+        f.brIf(single, and(x.eflags(), i32(FLAG.DF | FLAG.TF)));
         const from = pointer(x, RSI, r.mask), to = pointer(x, RDI, r.mask);
         const count = runLength(x, r, f.let(smaller(f.let(toPageEnd(from)), f.let(toPageEnd(to)))));
         f.brIf(single, ltU(count, i32(2)));
@@ -164,7 +166,7 @@ export const storeString =
     }
     f.block((bulkDone) => {
       f.block((single) => {
-        f.brIf(single, and(x.eflags(), i32(FLAG.DF)));
+        f.brIf(single, and(x.eflags(), i32(FLAG.DF | FLAG.TF)));
         const to = pointer(x, RDI, r.mask);
         const low = f.let(and(x.register(RAX, 32) as I32, i32(0xff)));
         if (x.size !== 8) {

@@ -42,8 +42,10 @@ export const cpuModels = {
   },
 } as const satisfies Record<string, CpuModel>;
 
+export type Feature = keyof typeof FEATURE;
+
 /** Whether the model has a CPUID.1:EDX feature. */
-export const hasFeature = (model: CpuModel, feature: keyof typeof FEATURE): boolean =>
+export const hasFeature = (model: CpuModel, feature: Feature): boolean =>
   (model.features & FEATURE[feature]) !== 0;
 
 /** CPUID's answer: EAX, EBX, ECX, EDX (SDM 2A CPUID). Leaves beyond the highest answer like it. */

@@ -72,26 +72,26 @@ export function loadRealSegment(cpu: Cpu, segment: number, selector: number): vo
   cpu.setSegment(segment, selector, selector << 4, limit, segment === CS ? attributes : kept);
 }
 
-/** MOV, POP and Lxx to a data segment register (SDM 2B MOV). */
-export function loadSegment(cpu: Cpu, segment: number, selector: number): void {
+/** MOV, POP and Lxx to a data segment register (SDM 2B MOV); a task switch faults with #TS (SDM 3A table 7-1). */
+export function loadSegment(cpu: Cpu, segment: number, selector: number, vector: number = VECTOR.GP): void {
   if (!cpu.usesDescriptors) {
     loadRealSegment(cpu, segment, selector);
     return;
   }
   if (segment === SS) loadStackSegment(cpu, selector);
-  else loadDataSegment(cpu, segment, selector);
+  else loadDataSegment(cpu, segment, selector, vector);
 }
 
-function loadDataSegment(cpu: Cpu, segment: number, selector: number): void {
+function loadDataSegment(cpu: Cpu, segment: number, selector: number, vector: number): void {
   if (isNull(selector)) {
     cpu.setSegment(segment, selector, 0, 0, 0);
     return;
   }
-  const d = readDescriptor(cpu, selector);
+  const d = readDescriptor(cpu, selector, vector);
   const readable = !isSystem(d) && (!isCode(d) || (typeOf(d) & 2) !== 0);
-  if (!readable) raise(VECTOR.GP, selector & 0xfffc);
+  if (!readable) raise(vector, selector & 0xfffc);
   const conforming = isCode(d) && isConforming(d);
-  if (!conforming && ((selector & 3) > dplOf(d) || cpu.cpl > dplOf(d))) raise(VECTOR.GP, selector & 0xfffc);
+  if (!conforming && ((selector & 3) > dplOf(d) || cpu.cpl > dplOf(d))) raise(vector, selector & 0xfffc);
   if (!isPresent(d)) raise(VECTOR.NP, selector & 0xfffc);
   markAccessed(cpu, d);
   installSegment(cpu, segment, selector, d);

@@ -56,6 +56,7 @@ const setInterruptFlag: HelperBody = (cpu, o) => {
   const flags = cpu.get32(FIELD.eflags);
   if ((flags & FLAG.IF) !== 0) return HELPER.next;
   cpu.set32(FIELD.eflags, flags | FLAG.IF);
+  cpu.shadowAt = o.next;
   if (cpu.get32(FIELD.interruptPending) === 0) return HELPER.next;
   cpu.interruptShadow = true;
   cpu.rip = o.next;
@@ -104,13 +105,13 @@ const enter: HelperBody = (cpu, o) => {
 };
 
 const breakpoint: HelperBody = (cpu, o) =>
-  transfer(cpu, () => softwareInterrupt(cpu, VECTOR.BP, o.next));
+  transfer(cpu, () => softwareInterrupt(cpu, VECTOR.BP, o.next, 'breakpoint'));
 
 /** ICEBP is a trap like a debug exception, not a software interrupt. */
 const icebp: HelperBody = (cpu, o) => {
   cpu.rip = o.next;
   cpu.host.exit('exception');
-  deliverFault(cpu, VECTOR.DB, 0);
+  deliverFault(cpu, VECTOR.DB, 0, true);
   return afterTransfer(cpu);
 };
 
@@ -134,7 +135,7 @@ export const flowHelpers: Readonly<Record<string, HelperBody>> = {
   softwareInterrupt: (cpu, o) => transfer(cpu, () => softwareInterrupt(cpu, o.imm & 0xff, o.next)),
   interruptOnOverflow: (cpu, o) => {
     if ((cpu.eflags & FLAG.OF) === 0) return HELPER.next;
-    return transfer(cpu, () => softwareInterrupt(cpu, VECTOR.OF, o.next));
+    return transfer(cpu, () => softwareInterrupt(cpu, VECTOR.OF, o.next, 'breakpoint'));
   },
   interruptReturn: (cpu, o) =>
     transfer(cpu, () => {

@@ -13,18 +13,24 @@ import { switchTask } from './tasks.ts';
 const WITH_ERROR = new Set<number>([VECTOR.DF, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP, VECTOR.PF, VECTOR.AC]);
 /** Contributory exceptions (SDM 3A table 6-5). */
 const CONTRIBUTORY = new Set<number>([VECTOR.DE, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP]);
+/** Error codes that name a selector and have an EXT bit. */
+const SELECTOR_ERROR = new Set<number>([VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP]);
 /** EXT bit of error codes: the event was not a software interrupt. */
 const EXTERNAL = 1;
 
-/** `fault`: by the CPU itself; `software`: INT n, INT3, INTO; `external`: by the interrupt controller or NMI. */
-type Origin = 'fault' | 'software' | 'external';
+/**
+ * `fault`: by the CPU itself, on an instruction; `trap`: behind one; `software`: INT n; `breakpoint`: INT3 and INTO, which
+ * virtual-8086 mode lets through; `external`: by the interrupt controller or NMI.
+ */
+type Origin = 'fault' | 'trap' | 'software' | 'breakpoint' | 'external';
+const isSoftware = (origin: Origin): boolean => origin === 'software' || origin === 'breakpoint';
 
 /** Delivers a fault of the instruction at `rip`; faults on the way become double fault and shutdown. */
-export function deliverFault(cpu: Cpu, vector: number, errorCode: number): void {
+export function deliverFault(cpu: Cpu, vector: number, errorCode: number, isTrap = false): void {
   let current = vector, error = errorCode;
   for (let attempt = 0; attempt < 4; attempt++) {
     const rip = cpu.rip;
-    const second = attemptDelivery(cpu, current, error);
+    const second = attemptDelivery(cpu, current, error, isTrap && attempt === 0 ? 'trap' : 'fault');
     if (second === null) return;
     cpu.rip = rip;
     if (current === VECTOR.DF) break;
@@ -38,10 +44,12 @@ export function deliverFault(cpu: Cpu, vector: number, errorCode: number): void 
   cpu.activity = 'shutdown';
 }
 
-function attemptDelivery(cpu: Cpu, vector: number, errorCode: number): { vector: number; errorCode: number } | null {
+function attemptDelivery(
+  cpu: Cpu, vector: number, errorCode: number, origin: Origin,
+): { vector: number; errorCode: number } | null {
   try {
     // Faults set RF in the pushed EFLAGS (SDM 3B 17.3.1.1); debug traps do not.
-    deliver(cpu, vector, 'fault', WITH_ERROR.has(vector) ? errorCode : null, cpu.rip);
+    deliver(cpu, vector, origin, WITH_ERROR.has(vector) ? errorCode : null, cpu.rip);
     return null;
   } catch (error) {
     if (!(error instanceof GuestFault)) throw error;
@@ -50,9 +58,9 @@ function attemptDelivery(cpu: Cpu, vector: number, errorCode: number): { vector:
 }
 
 /** INT n: `next` is the address behind the instruction. Faults by throwing. */
-export function softwareInterrupt(cpu: Cpu, vector: number, next: number): void {
+export function softwareInterrupt(cpu: Cpu, vector: number, next: number, origin: 'software' | 'breakpoint' = 'software'): void {
   cpu.host.exit('software-interrupt');
-  deliver(cpu, vector, 'software', null, next);
+  deliver(cpu, vector, origin, null, next);
 }
 
 /** A hardware interrupt or NMI, between instructions. */
@@ -68,8 +76,18 @@ export function deliverExternal(cpu: Cpu, vector: number): void {
 
 function deliver(cpu: Cpu, vector: number, origin: Origin, errorCode: number | null, rip: number): void {
   cpu.activity = 'running';
-  if (!cpu.isProtected) deliverReal(cpu, vector, rip);
-  else deliverProtected(cpu, vector, origin, errorCode, rip);
+  cpu.trapSuppressed = true;
+  if (!cpu.isProtected) {
+    deliverReal(cpu, vector, rip);
+    return;
+  }
+  try {
+    deliverProtected(cpu, vector, origin, errorCode, rip);
+  } catch (error) {
+    // EXT tells that the event was not the program's own (SDM 3A 6.13).
+    if (error instanceof GuestFault && !isSoftware(origin) && SELECTOR_ERROR.has(error.vector)) error.errorCode |= EXTERNAL;
+    throw error;
+  }
 }
 
 function deliverReal(cpu: Cpu, vector: number, rip: number): void {
@@ -88,25 +106,22 @@ function deliverReal(cpu: Cpu, vector: number, rip: number): void {
 }
 
 function deliverProtected(cpu: Cpu, vector: number, origin: Origin, errorCode: number | null, rip: number): void {
-  const external = origin === 'software' ? 0 : EXTERNAL;
-  const idtError = vector * 8 + 2 + external;
+  if (origin === 'software' && cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  const idtError = vector * 8 + 2;
   if (vector * 8 + 7 > cpu.get32(FIELD.idtrLimit)) raise(VECTOR.GP, idtError);
   const address = (cpu.get32(FIELD.idtrBase) + vector * 8) >>> 0;
   const low = cpu.readLinear(address, 4), high = cpu.readLinear(address + 4, 4);
   const type = (high >>> 8) & 0x1f;
   const isGate = type === 5 || type === 6 || type === 7 || type === 14 || type === 15;
   if (!isGate) raise(VECTOR.GP, idtError);
-  if (origin === 'software' && ((high >>> 13) & 3) < cpu.cpl) raise(VECTOR.GP, idtError);
-  if (origin === 'software' && cpu.isVirtual8086 && cpu.iopl < 3 && vector !== VECTOR.BP && vector !== VECTOR.OF) {
-    raise(VECTOR.GP, 0);
-  }
+  if (isSoftware(origin) && ((high >>> 13) & 3) < cpu.cpl) raise(VECTOR.GP, idtError);
   if ((high & 0x8000) === 0) raise(VECTOR.NP, idtError);
   if (type === 5) {
     cpu.rip = rip;
     switchTask(cpu, low >>> 16, 'interrupt', errorCode);
     return;
   }
-  enterGate(cpu, { low, high, type }, origin, errorCode, rip, external);
+  enterGate(cpu, { low, high, type }, origin, errorCode, rip);
 }
 
 interface Gate {
@@ -115,23 +130,24 @@ interface Gate {
   readonly type: number;
 }
 
-function enterGate(
-  cpu: Cpu, gate: Gate, origin: Origin, errorCode: number | null, rip: number, external: number,
-): void {
+function enterGate(cpu: Cpu, gate: Gate, origin: Origin, errorCode: number | null, rip: number): void {
   const selector = gate.low >>> 16;
   const wide = (gate.type & 8) !== 0;
   const offset = wide ? ((gate.high & 0xffff0000) | (gate.low & 0xffff)) >>> 0 : gate.low & 0xffff;
-  if (isNull(selector)) raise(VECTOR.GP, external);
-  const code = readGateCode(cpu, selector, external);
+  if (isNull(selector)) raise(VECTOR.GP, 0);
+  const code = readGateCode(cpu, selector);
+  if (offset > limitOf(code)) raise(VECTOR.GP, 0);
   const cpl = cpu.cpl;
   const level = isConforming(code) ? cpl : dplOf(code);
-  if (cpu.isVirtual8086 && level !== 0) raise(VECTOR.GP, (selector & 0xfffc) + external);
+  if (cpu.isVirtual8086 && level !== 0) raise(VECTOR.GP, selector & 0xfffc);
   const size = wide ? 4 : 2;
   let flags = cpu.eflags;
+  // RF is kept where an instruction breakpoint may be about to be passed; it has no other meaning.
   if (origin === 'fault') flags |= FLAG.RF;
+  else if ((cpu.get32(FIELD.dr + 7 * 8) & 0xff) === 0) flags &= ~FLAG.RF;
   const fromVirtual = cpu.isVirtual8086;
   const frame = { flags, rip, size, errorCode } as const;
-  if (level < cpl) pushInnerFrame(cpu, level, frame, fromVirtual, external);
+  if (level < cpl) pushInnerFrame(cpu, level, frame, fromVirtual);
   else {
     const stack = Stack.current(cpu);
     pushFrame(cpu, stack, frame);
@@ -147,10 +163,10 @@ function enterGate(
   cpu.rip = offset;
 }
 
-function readGateCode(cpu: Cpu, selector: number, external: number): Descriptor {
+function readGateCode(cpu: Cpu, selector: number): Descriptor {
   const code = readDescriptor(cpu, selector);
-  if (!isCode(code) || dplOf(code) > cpu.cpl) raise(VECTOR.GP, (selector & 0xfffc) + external);
-  if (!isPresent(code)) raise(VECTOR.NP, (selector & 0xfffc) + external);
+  if (!isCode(code) || dplOf(code) > cpu.cpl) raise(VECTOR.GP, selector & 0xfffc);
+  if (!isPresent(code)) raise(VECTOR.NP, selector & 0xfffc);
   return code;
 }
 
@@ -179,9 +195,9 @@ export function innerStack(cpu: Cpu, level: number): { selector: number; pointer
   return { selector, pointer };
 }
 
-function pushInnerFrame(cpu: Cpu, level: number, frame: Frame, fromVirtual: boolean, external: number): void {
+function pushInnerFrame(cpu: Cpu, level: number, frame: Frame, fromVirtual: boolean): void {
   const { selector, pointer } = innerStack(cpu, level);
-  if (isNull(selector)) raise(VECTOR.TS, external);
+  if (isNull(selector)) raise(VECTOR.TS, 0);
   const d = checkStackSegment(cpu, selector, level, VECTOR.TS);
   const stack = Stack.inner(cpu, baseOf(d), limitOf(d), attributesOf(d), pointer, level === 3, selector);
   if (fromVirtual) for (const segment of [5, 4, 3, 0]) stack.push(cpu.selector(segment), frame.size);

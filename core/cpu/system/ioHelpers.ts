@@ -80,7 +80,9 @@ function outputElement(cpu: Cpu, o: Operands): void {
 const ELEMENTS_PER_TURN = 1024;
 
 function repeated(cpu: Cpu, o: Operands, element: (cpu: Cpu, o: Operands) => void): number {
-  for (let turn = 0; turn < ELEMENTS_PER_TURN; turn++) {
+  const traps = (cpu.get32(FIELD.eflags) & FLAG.TF) !== 0 || (cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0;
+  const turns = traps ? 1 : ELEMENTS_PER_TURN;
+  for (let turn = 0; turn < turns; turn++) {
     const count = o.register(RCX * 8, o.addressSize);
     if (count === 0) return afterAccess(cpu, o);
     element(cpu, o);

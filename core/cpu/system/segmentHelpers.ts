@@ -20,7 +20,10 @@ function requireKernel(cpu: Cpu): void {
 /** Loading SS holds interrupts off for one instruction (SDM 2B MOV). */
 function afterLoad(cpu: Cpu, o: Operands, segment: number): number {
   cpu.host.exit('segment');
-  if (segment !== SS || cpu.get32(FIELD.interruptPending) === 0) return HELPER.next;
+  if (segment !== SS) return HELPER.next;
+  cpu.trapSuppressed = true;
+  cpu.shadowAt = o.next;
+  if (cpu.get32(FIELD.interruptPending) === 0) return HELPER.next;
   cpu.interruptShadow = true;
   cpu.rip = o.next;
   return HELPER.exit;

@@ -119,7 +119,7 @@ function loadTask(cpu: Cpu, next: TaskState, kind: TaskSwitch): void {
   const code = taskCode(cpu, codeSelector);
   markAccessed(cpu, code);
   installSegment(cpu, CS, codeSelector, code);
-  for (const segment of [0, 3, 4, 5]) loadSegment(cpu, segment, next.selectors[segment]);
+  for (const segment of [0, 3, 4, 5]) loadSegment(cpu, segment, next.selectors[segment], VECTOR.TS);
   if (next.rip > cpu.segmentField(CS, SEGMENT.limit)) raise(VECTOR.GP, 0);
 }
 
