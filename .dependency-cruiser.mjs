@@ -10,12 +10,17 @@ const layers = [
     from: '^core/mmu/',
     to: ['^core/base/', '^core/cpu/state/', '^core/cpu/emit/', '^core/bus/device\\.ts$'],
   },
+  { name: 'cpu-state', from: '^core/cpu/state/', to: ['^core/base/'] },
+  { name: 'cpu-emit', from: '^core/cpu/emit/', to: ['^core/base/'] },
+  { name: 'cpu-semantics', from: '^core/cpu/semantics/', to: ['^core/cpu/state/', '^core/cpu/emit/'] },
+  { name: 'cpu-decode', from: '^core/cpu/decode/', to: ['^core/cpu/state/', '^core/cpu/emit/', '^core/cpu/semantics/'] },
   {
-    name: 'cpu',
-    from: '^core/cpu/',
-    to: ['^core/base/', '^core/mmu/'],
-    types: ['^core/bus/device\\.ts$', '^core/machine/configuration\\.ts$'],
+    name: 'cpu-interpreter',
+    from: '^core/cpu/interpreter/',
+    to: ['^core/cpu/(state|emit|semantics|decode)/', '^core/mmu/'],
   },
+  // What holds the parts together: the CPU itself, its code cache and the TypeScript helpers.
+  { name: 'cpu', from: '^core/cpu/([^/]+\\.ts$|system/|x87/)', to: ['^core/base/', '^core/mmu/', '^core/cpu/'] },
   {
     name: 'devices',
     from: '^core/devices/',

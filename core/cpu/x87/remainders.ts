@@ -106,8 +106,9 @@ const extract: HelperBody = (cpu, o) => {
   const nan = giveNan(cpu, zero, a, a);
   if (nan !== null) {
     if (!nan) return;
-    const result = readReal(cpu, zero), flags = cpu.get32(FIELD.fpStatus) & SW.IE;
-    give(cpu, pushEmpty(cpu), result.word, result.significand, flags & 0);
+    // The NaN's flags are set by now: its copy adds none.
+    const result = readReal(cpu, zero);
+    give(cpu, pushEmpty(cpu), result.word, result.significand, 0);
     return;
   }
   if (a.kind === 'infinity') {
