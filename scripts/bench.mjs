@@ -1,0 +1,240 @@
+// Measures the product's promises of speed and size, against v86 in the same run, round by round in turn.
+//   node scripts/bench.mjs [--rounds N] [--idle SECONDS] [--only integer,boot]
+// Prints a table and writes test-results/bench.json. The targets hold on an otherwise idle machine.
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { enginePath, modulesAreCurrent, root } from './runtime.mjs';
+
+const MEMORY_MIB = 128;
+const INTEGER_ROUNDS = 100;
+const TASK_LIMIT_MS = 15 * 60_000;
+/** As src-main/vm-host/spawn.ts starts a VM process. */
+const VM_PROCESS_FLAGS = ['--wasm-tiering-budget=300000', '--disable-warning=ExperimentalWarning'];
+const REPORT = path.join(root, 'test-results/bench.json');
+
+const say = (text) => console.log(text);
+
+function option(name, fallback) {
+  const index = process.argv.indexOf(`--${name}`);
+  return index === -1 ? fallback : process.argv[index + 1];
+}
+
+function number(name, fallback) {
+  const value = Number(option(name, fallback));
+  if (!Number.isInteger(value) || value < 1) stop(`--${name} needs a whole number from 1`, 2);
+  return value;
+}
+
+function stop(reason, status = 1) {
+  console.error(`bench: ${reason}`);
+  process.exit(status);
+}
+
+// --- what is needed -------------------------------------------------------------------------------------------------
+
+function prepare() {
+  if (!modulesAreCurrent()) {
+    say('installing packages (npm ci)');
+    const env = { ...process.env, ELECTRON_SKIP_BINARY_DOWNLOAD: '1' };
+    if (spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit', env }).status !== 0)
+      stop('npm ci failed');
+  }
+  const node = enginePath();
+  if (node === null) stop('Node 24 is missing; run "npm ci" first');
+  // v86 has no firmware of its own.
+  const missing = [
+    ['/usr/bin/nasm', 'nasm'],
+    ['/usr/share/seabios/vgabios.bin', 'seabios'],
+  ].filter(([file]) => !fs.existsSync(file));
+  if (missing.length > 0) {
+    const names = missing.map(([, name]) => name);
+    if (process.getuid?.() !== 0) stop(`missing, install as root: apt-get install ${names.join(' ')}`);
+    say(`installing ${names.join(' ')}`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    const install = ['install', '-y', '-qq', '--no-install-recommends', ...names];
+    spawnSync('apt-get', ['update', '-qq'], { stdio: 'ignore' });
+    if (spawnSync('apt-get', install, { stdio: ['ignore', 'ignore', 'inherit'], env }).status !== 0)
+      stop(`apt-get could not install ${names.join(' ')}`);
+  }
+  if (spawnSync(node, ['scripts/guests.mjs'], { cwd: root, stdio: 'inherit' }).status !== 0) stop('no guests');
+  return node;
+}
+
+function assemble() {
+  const folder = path.join(root, '.cache/bench');
+  fs.mkdirSync(folder, { recursive: true });
+  const output = path.join(folder, 'integer.elf');
+  const source = path.join(root, 'test/bench/payloads/integer.asm');
+  execFileSync('nasm', ['-f', 'bin', '-w+error', `-DROUNDS=${INTEGER_ROUNDS}`, '-o', output, source]);
+  return output;
+}
+
+// --- one measurement ------------------------------------------------------------------------------------------------
+
+/** Runs `task` on one machine in a process of its own and resolves to what it printed last. */
+function measure(node, runner, task) {
+  const flags = runner === 'trapeze' ? VM_PROCESS_FLAGS : ['--disable-warning=ExperimentalWarning'];
+  const script = path.join(root, 'test/bench', `${runner}.ts`);
+  return new Promise((resolve, reject) => {
+    const child = spawn(node, [...flags, script, JSON.stringify(task)], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const limit = setTimeout(() => child.kill('SIGKILL'), TASK_LIMIT_MS);
+    let output = '';
+    let errors = '';
+    child.stdout.setEncoding('utf8').on('data', (text) => (output += text));
+    child.stderr.setEncoding('utf8').on('data', (text) => (errors = (errors + text).slice(-4000)));
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(limit);
+      const line = output.split('\n').findLast((text) => text.startsWith('{"seconds"'));
+      if (line !== undefined) resolve(JSON.parse(line));
+      else reject(new Error(`${runner} ended with ${signal ?? code} and no result\n${errors}`));
+    });
+  });
+}
+
+const median = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+};
+const fixed = (value, digits = 2) => value.toFixed(digits);
+
+/** Both machines in turn, `rounds` times; the order changes so that neither always runs on the warmer host. */
+async function compare(node, name, rounds, task, v86Task) {
+  const runs = [];
+  for (let round = 1; round <= rounds; round++) {
+    const result = {};
+    const order = round % 2 === 1 ? ['trapeze', 'v86'] : ['v86', 'trapeze'];
+    for (const runner of order) {
+      result[runner] = await measure(node, runner, runner === 'v86' ? { ...task, ...v86Task } : task);
+      say(`  ${name} ${round}/${rounds} ${runner}: ${describe(result[runner])}`);
+    }
+    runs.push(result);
+  }
+  return runs;
+}
+
+function describe({ seconds, instructions, residentMiB, idleShare }) {
+  const speed = instructions === undefined ? '' : `, ${fixed(instructions / 1e6, 0)} M instructions`;
+  const idle = idleShare === null ? '' : `, idle ${fixed(idleShare * 100)} %`;
+  return `${fixed(seconds)} s${speed}, ${fixed(residentMiB, 0)} MiB resident${idle}`;
+}
+
+// --- report ---------------------------------------------------------------------------------------------------------
+
+function integerRows(runs) {
+  const ratio = median(runs.map(({ trapeze, v86 }) => v86.seconds / trapeze.seconds));
+  return [
+    {
+      what: 'integer load, times as fast as v86 without its translator',
+      trapeze: `${fixed(median(runs.map(({ trapeze }) => trapeze.seconds)))} s`,
+      v86: `${fixed(median(runs.map(({ v86 }) => v86.seconds)))} s`,
+      measured: ratio,
+      shown: `${fixed(ratio, 1)} x`,
+      target: '>= 5 x',
+      met: ratio >= 5,
+    },
+  ];
+}
+
+function bootRows(runs) {
+  const ratio = median(runs.map(({ trapeze, v86 }) => trapeze.seconds / v86.seconds));
+  const idle = median(runs.map(({ trapeze }) => trapeze.idleShare * 100));
+  const above = median(runs.map(({ trapeze }) => trapeze.residentMiB)) - MEMORY_MIB;
+  const ofV86 = (read, digits, unit) => `${fixed(median(runs.map(({ v86 }) => read(v86))), digits)} ${unit}`;
+  return [
+    {
+      what: 'Linux to the shell, times the time of v86 with its translator',
+      trapeze: `${fixed(median(runs.map(({ trapeze }) => trapeze.seconds)))} s`,
+      v86: ofV86(({ seconds }) => seconds, 2, 's'),
+      measured: ratio,
+      shown: `${fixed(ratio)} x`,
+      target: '<= 3 x',
+      met: ratio <= 3,
+    },
+    {
+      what: 'idle shell, share of one core',
+      trapeze: `${fixed(idle)} %`,
+      v86: ofV86(({ idleShare }) => idleShare * 100, 2, '%'),
+      measured: idle,
+      shown: `${fixed(idle)} %`,
+      target: '< 3 %',
+      met: idle < 3,
+    },
+    {
+      what: `resident memory above the guest's ${MEMORY_MIB} MiB`,
+      trapeze: `${fixed(above, 0)} MiB`,
+      v86: ofV86(({ residentMiB }) => residentMiB - MEMORY_MIB, 0, 'MiB'),
+      measured: above,
+      shown: `${fixed(above, 0)} MiB`,
+      target: '<= 250 MB',
+      met: above * 2 ** 20 <= 250e6,
+    },
+  ];
+}
+
+function printTable(rows) {
+  const columns = [
+    ['', ({ what }) => what],
+    ['Trapeze', ({ trapeze }) => trapeze],
+    ['v86', ({ v86 }) => v86],
+    ['measured', ({ shown }) => shown],
+    ['target', ({ target }) => target],
+    ['', ({ met }) => (met ? 'met' : 'MISSED')],
+  ].map(([title, read]) => [title, ...rows.map(read)]);
+  const widths = columns.map((cells) => Math.max(...cells.map((cell) => cell.length)));
+  for (let line = 0; line <= rows.length; line++)
+    say(columns.map((cells, index) => cells[line].padEnd(widths[index])).join('  ').trimEnd());
+}
+
+function host() {
+  const [cpu] = os.cpus();
+  const load = os.loadavg()[0];
+  return { cpu: cpu?.model ?? 'unknown', cores: os.cpus().length, loadBefore: load, platform: `${os.type()} ${os.release()}` };
+}
+
+async function main() {
+  const rounds = number('rounds', '3');
+  const idleSeconds = number('idle', '20');
+  const only = option('only', 'integer,boot').split(',');
+  const node = prepare();
+  const measuredOn = { ...host(), node: execFileSync(node, ['--version']).toString().trim() };
+  say(`${measuredOn.cpu}, ${measuredOn.cores} cores, load ${fixed(measuredOn.loadBefore)}, Node ${measuredOn.node}`);
+  const guests = path.join(root, '.cache/guests');
+  const { files, banner, commandLine } = JSON.parse(fs.readFileSync(path.join(guests, 'guests.json'), 'utf8'));
+  const runs = {};
+  const rows = [];
+  if (only.includes('integer')) {
+    const task = { kernel: assemble(), from: 'S', until: 'E', memoryMiB: MEMORY_MIB };
+    runs.integer = await compare(node, 'integer', rounds, task, { disableJit: true });
+    rows.push(...integerRows(runs.integer));
+  }
+  if (only.includes('boot')) {
+    const task = {
+      kernel: path.join(guests, files.kernel),
+      initrd: path.join(guests, files.initramfs),
+      commandLine,
+      until: banner,
+      memoryMiB: MEMORY_MIB,
+      idleSeconds,
+    };
+    runs.boot = await compare(node, 'boot', rounds, task, { disableJit: false });
+    rows.push(...bootRows(runs.boot));
+  }
+  if (rows.length === 0) stop('--only takes integer, boot', 2);
+  say('');
+  printTable(rows);
+  fs.mkdirSync(path.dirname(REPORT), { recursive: true });
+  const report = { measuredOn, at: new Date().toISOString(), rounds, memoryMiB: MEMORY_MIB, results: rows, runs };
+  fs.writeFileSync(REPORT, `${JSON.stringify(report, null, 2)}\n`);
+  say(`\nwritten to ${path.relative(root, REPORT)}`);
+  return rows.every(({ met }) => met) ? 0 : 1;
+}
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  stop(error.message);
+}
