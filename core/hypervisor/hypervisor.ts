@@ -55,6 +55,15 @@ const SLOWEST_RATE_NS = 0.2;
 const FASTEST_RATE_NS = 200;
 /** Idle shorter than this is not worth a sleep. */
 const MINIMUM_SLEEP_MS = 0.3;
+/**
+ * A quiet guest's timers may come late by this much, in groups: waking a process costs far more than a tick of an idle
+ * kernel. Guest time does not notice, each timer still expires at its own instant of it; input wakes the guest at once.
+ */
+const QUIET_SLACK_MS = 25;
+/** More instructions than this between two halts are work, not just a tick. */
+const QUIET_INSTRUCTIONS = 50_000;
+/** After work or input, timers stay exact for so long. */
+const QUIET_AFTER_MS = 300;
 const NMI = 2;
 
 export class Hypervisor implements CpuHost {
@@ -84,6 +93,9 @@ export class Hypervisor implements CpuHost {
   #originMs = 0;
   #pausedAtMs = 0;
   #timestampOffset = 0;
+  /** Host time until which the guest counts as active, and the instruction count at its last halt. */
+  #activeUntilMs = 0;
+  #countAtHalt = 0;
   /** The last run ended where a replay can end it too. */
   #atBoundary = true;
 
@@ -156,6 +168,7 @@ export class Hypervisor implements CpuHost {
   inject(input: MachineInput): void {
     if (this.#replay !== null || this.#state === 'stopped') return;
     this.#inputs.push(input);
+    this.#activeUntilMs = this.#host.nowMs() + QUIET_AFTER_MS;
     this.cpu.endSlice();
     if (this.#state === 'running') this.#schedule(0);
   }
@@ -316,14 +329,24 @@ export class Hypervisor implements CpuHost {
       clock.advanceTo(next);
       return null;
     }
-    const real = this.#realNs(this.#host.nowMs());
+    const nowMs = this.#host.nowMs();
+    const quiet = this.#isQuiet(nowMs);
+    const real = this.#realNs(nowMs);
     if (next > real) {
       this.#advance(real);
       const sleep = (next - real) / 1e6;
-      if (sleep >= MINIMUM_SLEEP_MS) return Math.min(sleep, 1000);
+      if (sleep >= MINIMUM_SLEEP_MS) return Math.min(quiet ? Math.max(sleep, QUIET_SLACK_MS) : sleep, 1000);
     }
     this.#advance(next);
     return null;
+  }
+
+  /** Whether the guest, which just halted, does no more than keep its clock. Chooses host sleeps only, never guest time. */
+  #isQuiet(nowMs: number): boolean {
+    const { instructionCount } = this.cpu;
+    if (instructionCount - this.#countAtHalt > QUIET_INSTRUCTIONS) this.#activeUntilMs = nowMs + QUIET_AFTER_MS;
+    this.#countAtHalt = instructionCount;
+    return nowMs >= this.#activeUntilMs;
   }
 
   #advance(ns: number): void {
