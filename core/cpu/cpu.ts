@@ -431,17 +431,24 @@ export class Cpu {
 
   /** Instructions retired since power-on; exact in helpers and device accesses too. */
   get instructionCount(): number {
-    const pending = (this.get32(FIELD.record) - this.get32(FIELD.runStart)) >> 4;
-    return this.#sliceEnd - (this.get32(FIELD.budget) | 0) + (this.#inRun ? pending : 0);
+    return this.#sliceEnd - this.#budgetLeft;
   }
   #inRun = false;
 
+  /** Instructions left in the slice before the current one. */
+  get #budgetLeft(): number {
+    const record = this.get32(FIELD.record);
+    return record === 0 ? this.get32(FIELD.budget) | 0 : (this.get32(FIELD.runEnd) - record) >> 4;
+  }
+
   /** Ends the slice at the next taken branch, for example to let an interrupt in. */
   endSlice(): void {
-    const left = this.get32(FIELD.budget) | 0;
+    const left = this.#budgetLeft;
     if (left <= 0) return;
     this.#sliceEnd -= left;
-    this.set32(FIELD.budget, 0);
+    const record = this.get32(FIELD.record);
+    if (record === 0) this.set32(FIELD.budget, 0);
+    else this.set32(FIELD.runEnd, record);
   }
 
   /** Sets or clears the processor's INTR input. */

@@ -1,6 +1,6 @@
 // The interpreter: one loop over decoded records with one br_table, generated from the semantics.
 import {
-  add, and, constant, eqz, extendS, extendU, geU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load32Uto64, load64, load8U, select, shl, shrU,
+  add, and, constant, eqz, extendS, extendU, geU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load32Uto64, load64, load8U, select, shl, shrS, shrU,
   store32, store64, sub, wrap,
 } from '../emit/expressions.ts';
 import { callExpression, FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
@@ -162,6 +162,8 @@ class LoopBuilder {
   readonly #target: Local<'i64'>;
   readonly #linkFrom: Local<'i32'>;
   readonly #result: Local<'i32'>;
+  /** Instructions left in the slice times the record size; known at branches and exits only. */
+  readonly #left: Local<'i32'>;
   readonly #memory: MemoryFunctions;
   readonly #imports: Imports;
   readonly #warm: ReadonlyMap<number, FunctionReference>;
@@ -182,6 +184,7 @@ class LoopBuilder {
     this.#target = this.#f.local('i64');
     this.#linkFrom = this.#f.local('i32');
     this.#result = this.#f.local('i32');
+    this.#left = this.#f.local('i32');
     this.#memory = memory;
     this.#call = call;
     this.#imports = imports;
@@ -193,6 +196,7 @@ class LoopBuilder {
     const f = this.#f, cpu = this.#cpu;
     f.set(this.#linkFrom, i32(0));
     f.set(this.#target, load64(cpu, FIELD.rip));
+    f.set(this.#left, shl(load32(cpu, FIELD.budget), 4));
     f.block((fault) => {
       f.block((outOfBudget) => {
         f.loop((jump) => {
@@ -201,17 +205,17 @@ class LoopBuilder {
             f.brIf(start, this.#record);
             this.#lookUp();
           });
-          f.do(store32(cpu, this.#record, FIELD.runStart));
+          this.#startRun();
           f.loop((next) => this.#dispatch({ next, fault, jump }, outOfBudget));
         });
       });
       f.do(store64(cpu, this.#target, FIELD.rip));
-      f.return(i32(EXIT.budget));
+      this.#leave(EXIT.budget);
     });
     // A fault: what ran before it counts, it does not.
-    this.#settle();
+    this.#settle(0);
     f.do(store64(cpu, this.#ownRip(), FIELD.rip));
-    f.return(i32(EXIT.fault));
+    this.#leave(EXIT.fault);
     f.unreachable();
     return f.finish();
   }
@@ -226,18 +230,29 @@ class LoopBuilder {
     return and(add(load64(this.#cpu, FIELD.pageRip), extendU(place)), load64(this.#cpu, FIELD.linearMask));
   }
 
-  /** Counts the instructions before the current record of this run. */
-  #settle(): void {
-    const ran = shrU(sub(this.#record, load32(this.#cpu, FIELD.runStart)), 4);
-    this.#f.do(store32(this.#cpu, sub(load32(this.#cpu, FIELD.budget), ran), FIELD.budget));
-    this.#f.do(store32(this.#cpu, this.#record, FIELD.runStart));
+  /**
+   * Counting costs nothing between branches: `runEnd` is the address that a record would have when the budget is used up.
+   * Leaves in `left` what remains before the current record, or behind it, times the record size.
+   */
+  #settle(counted: 0 | 1): void {
+    const ran = add(this.#record, i32(counted * RECORD.bytes));
+    this.#f.set(this.#left, sub(load32(this.#cpu, FIELD.runEnd), ran));
   }
 
-  /** Counts up to and including the current record. Leaves the new budget in the result local. */
-  #settleWith(): void {
-    const ran = shrU(sub(this.#record, load32(this.#cpu, FIELD.runStart)), 4);
-    this.#f.set(this.#result, sub(sub(load32(this.#cpu, FIELD.budget), ran), i32(1)));
-    this.#f.do(store32(this.#cpu, this.#result, FIELD.budget));
+  /** A straight run begins at the current record with `left` to go. */
+  #startRun(): void {
+    this.#f.do(store32(this.#cpu, add(this.#left, this.#record), FIELD.runEnd));
+  }
+
+  /** Leaves the budget where TypeScript finds it: there is no current record. */
+  #storeBudget(): void {
+    this.#f.do(store32(this.#cpu, shrS(this.#left, 4), FIELD.budget));
+    this.#f.do(store32(this.#cpu, i32(0), FIELD.record));
+  }
+
+  #leave(exit: number): void {
+    this.#storeBudget();
+    this.#f.return(i32(exit));
   }
 
   /** Finds the record of `target`; sets pageRip. */
@@ -260,8 +275,11 @@ class LoopBuilder {
       });
       f.if(eqz(this.#record), () => {
         f.do(store64(cpu, this.#target, FIELD.rip));
+        this.#storeBudget();
         f.set(this.#record, f.call<'i32'>(this.#imports.enterCode, wrap(linear), wrap(shrU(linear, 32))));
         f.if(eqz(this.#record), () => f.return(i32(EXIT.fault)));
+        // The look-up may have ended the slice.
+        f.set(this.#left, shl(load32(cpu, FIELD.budget), 4));
       });
       // Single steps neither link nor are linked to: their records change.
       const arena = i32(this.#map.arena | 0);
@@ -316,23 +334,23 @@ class LoopBuilder {
   }
 
   #relookup(rip: I64, labels: LoopLabels, outOfBudget: Label): void {
-    this.#settle();
     this.#f.set(this.#target, rip);
-    this.#f.brIf(outOfBudget, leS(load32(this.#cpu, FIELD.budget), i32(0)));
+    this.#settle(0);
+    this.#f.brIf(outOfBudget, leS(this.#left, i32(0)));
     this.#jump(labels);
   }
 
   #goto(labels: LoopLabels, outOfBudget: Label): void {
     const f = this.#f;
-    this.#settle();
+    this.#settle(0);
     f.set(this.#target, this.#ownRip());
-    f.brIf(outOfBudget, leS(load32(this.#cpu, FIELD.budget), i32(0)));
+    f.brIf(outOfBudget, leS(this.#left, i32(0)));
     const linked = load32(this.#record, RECORD.imm);
     f.if(
       linked,
       () => {
         f.set(this.#record, linked);
-        f.do(store32(this.#cpu, this.#record, FIELD.runStart));
+        this.#startRun();
         f.br(labels.next);
       },
       () => {
@@ -344,9 +362,9 @@ class LoopBuilder {
   }
 
   #stop(): void {
-    this.#settle();
+    this.#settle(0);
     this.#f.do(store64(this.#cpu, this.#ownRip(), FIELD.rip));
-    this.#f.return(i32(EXIT.step));
+    this.#leave(EXIT.step);
   }
 
   #handler(specification: HandlerSpecification, labels: LoopLabels, outOfBudget: Label): void {
@@ -385,8 +403,8 @@ class LoopBuilder {
       branchRelative: (condition) => this.#branchRelative(condition, labels, outOfBudget),
       branchTo: (rip) => {
         f.set(this.#target, rip);
-        this.#settleWith();
-        f.brIf(outOfBudget, leS(this.#result, i32(0)));
+        this.#settle(1);
+        f.brIf(outOfBudget, leS(this.#left, i32(0)));
         this.#jump(labels);
       },
     };
@@ -402,9 +420,9 @@ class LoopBuilder {
       f.brIf(labels.fault, eqz(sub(this.#result, i32(WARM.fault))));
       // Again: the turn counts as an instruction, and interrupts may come in between.
       f.set(this.#target, this.#ownRip());
-      this.#settleWith();
-      f.do(store32(this.#cpu, this.#record, FIELD.runStart));
-      f.brIf(labels.next, and(gtS(this.#result, i32(0)), eqz(load32(this.#cpu, FIELD.pendingDebug))));
+      this.#settle(1);
+      this.#startRun();
+      f.brIf(labels.next, and(gtS(this.#left, i32(0)), eqz(load32(this.#cpu, FIELD.pendingDebug))));
       f.br(outOfBudget);
     });
     this.#goOn(labels);
@@ -413,19 +431,19 @@ class LoopBuilder {
   #branchRelative(condition: I32 | undefined, labels: LoopLabels, outOfBudget: Label): void {
     const f = this.#f, cpu = this.#cpu;
     const take = (): void => {
-      this.#settleWith();
+      this.#settle(1);
       const link = f.let(load32(this.#record, RECORD.imm));
       f.if(link, () => {
-        f.if(gtS(this.#result, i32(0)), () => {
+        f.if(gtS(this.#left, i32(0)), () => {
           f.set(this.#record, link);
-          f.do(store32(cpu, link, FIELD.runStart));
+          this.#startRun();
           f.br(labels.next);
         });
       });
       const masks = load64(add(cpu, load8U(this.#record, RECORD.a)), FIELD.ipMasks);
       const displacement = extendS(load32(this.#record, RECORD.disp));
       f.set(this.#target, and(add(load64(cpu, FIELD.pageRip), displacement), masks));
-      f.brIf(outOfBudget, leS(this.#result, i32(0)));
+      f.brIf(outOfBudget, leS(this.#left, i32(0)));
       // A branch within its page is linked to the record that the look-up finds, unless it cuts EIP to 16 bits in 32-bit code.
       const inPage = leU(load32(this.#record, RECORD.disp), i32(0xfff));
       const uncut = geU(load8U(this.#record, RECORD.a), select(load32(cpu, FIELD.codeMode), i32(8), i32(0)));
@@ -438,22 +456,22 @@ class LoopBuilder {
 
   #callHelper(labels: LoopLabels, outOfBudget: Label): void {
     const f = this.#f, cpu = this.#cpu;
-    this.#settle();
     f.do(store32(cpu, this.#record, FIELD.record));
     f.do(store64(cpu, this.#ownRip(), FIELD.rip));
     f.set(this.#result, f.call<'i32'>(this.#imports.helper, this.#record));
     f.if(eqz(this.#result), () => this.#goOn(labels));
-    f.if(eqz(sub(this.#result, i32(HELPER.fault))), () => f.return(i32(EXIT.fault)));
+    this.#settle(0);
+    f.if(eqz(sub(this.#result, i32(HELPER.fault))), () => this.#leave(EXIT.fault));
     f.if(eqz(sub(this.#result, i32(HELPER.step))), () => {
       // The records in stepRecords were made for this instruction.
       f.set(this.#record, add(cpu, i32(FIELD.stepRecords)));
-      f.do(store32(cpu, this.#record, FIELD.runStart));
+      this.#startRun();
       f.br(labels.next);
     });
-    f.do(store32(cpu, sub(load32(cpu, FIELD.budget), i32(1)), FIELD.budget));
+    this.#settle(1);
     f.set(this.#target, load64(cpu, FIELD.rip));
-    f.if(eqz(sub(this.#result, i32(HELPER.exit))), () => f.return(i32(EXIT.helper)));
-    f.brIf(outOfBudget, leS(load32(cpu, FIELD.budget), i32(0)));
+    f.if(eqz(sub(this.#result, i32(HELPER.exit))), () => this.#leave(EXIT.helper));
+    f.brIf(outOfBudget, leS(this.#left, i32(0)));
     this.#jump(labels);
     f.unreachable();
   }

@@ -19,10 +19,11 @@ export const FIELD = {
   cpl: 156,
   /** EIP/RIP where execution continues; valid outside `run` and in helpers (the instruction's own address there). */
   rip: 160,
-  /** Instructions that may still run in this slice; checked at taken branches. */
+  /** Instructions that may still run in this slice: valid outside `run` and while there is no current record. */
   budget: 168,
-  /** Record where the current straight run began, and the current record: valid in helpers and slow paths. */
-  runStart: 172,
+  /** Inside `run`: where records in a row would end with the budget. */
+  runEnd: 172,
+  /** The current record in helpers and slow paths; 0: none. */
   record: 176,
   /** Base of the TLB of the current privilege: supervisor or user. */
   tlbBase: 180,
