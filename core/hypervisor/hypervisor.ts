@@ -344,7 +344,7 @@ export class Hypervisor implements CpuHost {
     }
     const nowMs = this.#host.nowMs();
     const quiet = this.#isQuiet(nowMs);
-    const real = this.#realNs(nowMs);
+    const real = Math.floor(this.#realNs(nowMs));
     if (next > real) {
       clock.advanceTo(real);
       const sleep = (next - real) / 1e6;
@@ -400,7 +400,7 @@ export class Hypervisor implements CpuHost {
       while (this.#isDue(this.#replay[0])) this.#apply(this.#replay.shift()!.input);
       return;
     }
-    if (this.#inputs.length === 0 || !(this.#atBoundary || this.cpu.activity === 'halted')) return;
+    if (this.#inputs.length === 0 || !(this.#atBoundary || this.cpu.activity !== 'running')) return;
     for (const input of this.#inputs.splice(0)) {
       this.#record(input);
       this.#apply(input);
@@ -409,7 +409,7 @@ export class Hypervisor implements CpuHost {
 
   #isDue(stamped: StampedInput | undefined): boolean {
     if (stamped === undefined || stamped.count > this.cpu.instructionCount) return false;
-    return this.cpu.activity !== 'halted' || stamped.ns <= this.clock.now();
+    return this.cpu.activity === 'running' || stamped.ns <= this.clock.now();
   }
 
   #apply(input: MachineInput): void {

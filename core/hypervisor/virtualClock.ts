@@ -24,7 +24,12 @@ export class VirtualClock {
     this.#nsPerInstruction = nsPerInstruction;
   }
 
+  /** Whole nanoseconds: devices keep times in their saved state. */
   now(): number {
+    return Math.floor(this.#exactNs());
+  }
+
+  #exactNs(): number {
     return this.#baseNs + (this.#instructionCount() - this.#baseCount) * this.#nsPerInstruction;
   }
 
@@ -33,13 +38,13 @@ export class VirtualClock {
   }
 
   setRate(nsPerInstruction: number): void {
-    this.#rebase(this.now());
+    this.#rebase(this.#exactNs());
     this.#nsPerInstruction = nsPerInstruction;
   }
 
   /** Skips idle time. Never goes back. */
   advanceTo(ns: number): void {
-    if (ns > this.now()) this.#rebase(ns);
+    if (ns > this.#exactNs()) this.#rebase(ns);
   }
 
   /** Instruction count at which the next timer is due, Infinity if none is armed. */
@@ -68,7 +73,7 @@ export class VirtualClock {
 
   /** Expires what is due, earliest first. */
   runDue(): void {
-    const now = this.now();
+    const now = this.#exactNs();
     while (this.nextDeadlineNs <= now) {
       const due = this.#timers.find((entry) => entry.deadlineNs === this.nextDeadlineNs)!;
       due.deadlineNs = Infinity;
