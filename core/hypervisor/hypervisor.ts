@@ -59,7 +59,7 @@ const MINIMUM_SLEEP_MS = 0.3;
  * A quiet guest's timers may come late by this much, in groups: waking a process costs far more than a tick of an idle
  * kernel. Guest time does not notice, each timer still expires at its own instant of it; input wakes the guest at once.
  */
-const QUIET_SLACK_MS = 50;
+const QUIET_SLACK_MS = 60;
 /** More instructions than this between two halts are work, not just a tick. */
 const QUIET_INSTRUCTIONS = 50_000;
 /** After work or input, timers stay exact for so long. */
@@ -93,6 +93,7 @@ export class Hypervisor implements CpuHost {
   #originMs = 0;
   #pausedAtMs = 0;
   #timestampOffset = 0;
+  #pauseAtCount = Infinity;
   /** Host time until which the guest counts as active, and the instruction count at its last halt. */
   #activeUntilMs = 0;
   #countAtHalt = 0;
@@ -144,6 +145,13 @@ export class Hypervisor implements CpuHost {
     this.#pausedAtMs = this.#host.nowMs();
     this.#cancel();
     this.#setState('paused');
+  }
+
+  /** Runs on and pauses at the first point at or after `count` instructions that every run with these inputs reaches. */
+  runUntil(count: number): void {
+    this.#pauseAtCount = count;
+    this.cpu.endSlice();
+    this.start();
   }
 
   /** Hard reset from outside. */
@@ -277,6 +285,11 @@ export class Hypervisor implements CpuHost {
   /** One run between two looks around. Returns how long to sleep in ms, or null to go on. */
   #turn(): number | null {
     const { cpu, clock } = this;
+    if (cpu.instructionCount >= this.#pauseAtCount) {
+      this.#pauseAtCount = Infinity;
+      this.pause();
+      return null;
+    }
     cpu.leaveRequested = false;
     clock.runDue();
     this.#applyInputs();
@@ -291,7 +304,7 @@ export class Hypervisor implements CpuHost {
       deliverExternal(cpu, NMI);
     } else if (cpu.canTakeInterrupt) deliverExternal(cpu, this.#board.acknowledgeInterrupt());
     if (cpu.activity === 'halted') return this.#idle();
-    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity);
+    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity, this.#pauseAtCount);
     const budget = Math.max(1, Math.min(RUN_LIMIT, until - cpu.instructionCount));
     this.#atBoundary = cpu.run(budget) === EXIT.budget;
     return null;
@@ -333,11 +346,11 @@ export class Hypervisor implements CpuHost {
     const quiet = this.#isQuiet(nowMs);
     const real = this.#realNs(nowMs);
     if (next > real) {
-      this.#advance(real);
+      clock.advanceTo(real);
       const sleep = (next - real) / 1e6;
       if (sleep >= MINIMUM_SLEEP_MS) return Math.min(quiet ? Math.max(sleep, QUIET_SLACK_MS) : sleep, 1000);
     }
-    this.#advance(next);
+    clock.advanceTo(next);
     return null;
   }
 
@@ -349,18 +362,12 @@ export class Hypervisor implements CpuHost {
     return nowMs >= this.#activeUntilMs;
   }
 
-  #advance(ns: number): void {
-    if (ns <= this.clock.now()) return;
-    this.clock.advanceTo(ns);
-    this.#record({ kind: 'advance', ns });
-  }
-
   #idleReplayed(next: number): number | null {
     const stamped = this.#replay![0];
-    const waiting = stamped !== undefined && stamped.count <= this.cpu.instructionCount;
-    if (waiting) return null;
-    if (next === Infinity) return 1000;
-    this.clock.advanceTo(next);
+    const inputNs = stamped !== undefined && stamped.count <= this.cpu.instructionCount ? stamped.ns : Infinity;
+    const ns = Math.min(next, inputNs);
+    if (ns === Infinity) return 1000;
+    this.clock.advanceTo(ns);
     return null;
   }
 
@@ -383,15 +390,14 @@ export class Hypervisor implements CpuHost {
 
   #record(input: MachineInput): void {
     // Steering alone would fill memory in a long run; a replay needs it, so it is kept while recording is wanted.
-    if (this.recordInputs) this.recording.push({ count: this.cpu.instructionCount, input });
+    if (this.recordInputs) this.recording.push({ count: this.cpu.instructionCount, ns: this.clock.now(), input });
   }
   /** Keep what comes from outside, so that the run can be replayed. */
   recordInputs = false;
 
   #applyInputs(): void {
     if (this.#replay !== null) {
-      const now = this.cpu.instructionCount;
-      while (this.#replay.length > 0 && this.#replay[0].count <= now) this.#apply(this.#replay.shift()!.input);
+      while (this.#isDue(this.#replay[0])) this.#apply(this.#replay.shift()!.input);
       return;
     }
     if (this.#inputs.length === 0 || !(this.#atBoundary || this.cpu.activity === 'halted')) return;
@@ -401,13 +407,15 @@ export class Hypervisor implements CpuHost {
     }
   }
 
+  #isDue(stamped: StampedInput | undefined): boolean {
+    if (stamped === undefined || stamped.count > this.cpu.instructionCount) return false;
+    return this.cpu.activity !== 'halted' || stamped.ns <= this.clock.now();
+  }
+
   #apply(input: MachineInput): void {
     switch (input.kind) {
       case 'rate':
         this.clock.setRate(input.nsPerInstruction);
-        return;
-      case 'advance':
-        this.clock.advanceTo(input.ns);
         return;
       case 'reset':
         this.#resetRequest = 'hard';

@@ -8,13 +8,13 @@ export type MachineInput =
   | { readonly kind: 'power-button' }
   | { readonly kind: 'reset' }
   /** Guest time runs at another rate from here. */
-  | { readonly kind: 'rate'; readonly nsPerInstruction: number }
-  /** Idle time passed. */
-  | { readonly kind: 'advance'; readonly ns: number };
+  | { readonly kind: 'rate'; readonly nsPerInstruction: number };
 
 export interface StampedInput {
   /** Instructions retired since power-on when it took effect. */
   readonly count: number;
+  /** Guest time then: tells moments of one halt apart. Between inputs a halted guest's time goes from timer to timer. */
+  readonly ns: number;
   readonly input: MachineInput;
 }
 

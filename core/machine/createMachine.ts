@@ -30,6 +30,8 @@ export interface MachineOptions {
 
 export interface RecordedMachine extends Machine {
   readonly recording: readonly StampedInput[];
+  /** Starts or continues, and pauses at the first repeatable point at or after `instructions` since power-on. */
+  runUntil(instructions: number): void;
 }
 
 interface Media {
@@ -157,6 +159,9 @@ class PcMachine implements RecordedMachine {
 
   start(): void {
     this.#hypervisor.start();
+  }
+  runUntil(instructions: number): void {
+    this.#hypervisor.runUntil(instructions);
   }
   pause(): void {
     this.#hypervisor.pause();

@@ -142,6 +142,14 @@ export function readMsr(cpu: Cpu, index: number): readonly [number, number] {
   return raise(VECTOR.GP, 0);
 }
 
+/** RDPMC: the two counters of the P6, 40 bits each (SDM 3B 19.7). They stand still: no event is ever counted. */
+export function readPerformanceCounter(cpu: Cpu, index: number): readonly [number, number] {
+  if (cpu.cpl !== 0 && (cpu.cr4 & CR4.PCE) === 0) raise(VECTOR.GP, 0);
+  if (index > 1) raise(VECTOR.GP, 0);
+  const [low, high] = cpu.msrs.get(MSR.PERFCTR0 + index) ?? [0, 0];
+  return [low, high & 0xff];
+}
+
 export function writeMsr(cpu: Cpu, index: number, low: number, high: number): void {
   if (!hasFeature(cpu.model, 'MSR')) raise(VECTOR.UD);
   if (index === MSR.TSC) {

@@ -3,7 +3,7 @@ import type { Cpu } from '../cpu.ts';
 import { raise, VECTOR } from './faults.ts';
 import { CR4, cpuidLeaf, hasFeature } from '../state/cpuModels.ts';
 import { FIELD, FLAG, HELPER, RAX, RBX, RCX, RDX } from '../state/layout.ts';
-import { CR0, loadCr0, readControl, readDebug, readMsr, timestampWords, writeControl, writeDebug, writeMsr } from './control.ts';
+import { CR0, loadCr0, readControl, readDebug, readMsr, readPerformanceCounter, timestampWords, writeControl, writeDebug, writeMsr } from './control.ts';
 import type { HelperBody } from './helpers.ts';
 
 function requireKernel(cpu: Cpu): void {
@@ -124,7 +124,11 @@ export const systemHelpers: Readonly<Record<string, HelperBody>> = {
   readMsr: readMsrHelper,
   readTimestamp,
   /** No performance counters are offered. */
-  readPerformanceCounter: () => raise(VECTOR.GP, 0),
+  readPerformanceCounter: (cpu) => {
+    const [low, high] = readPerformanceCounter(cpu, cpu.reg32(RCX));
+    cpu.setReg32(RAX, low);
+    cpu.setReg32(RDX, high);
+  },
   cpuid,
   halt,
   compareExchange8,
