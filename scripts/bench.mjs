@@ -77,7 +77,10 @@ function measure(node, runner, task) {
   const flags = runner === 'trapeze' ? VM_PROCESS_FLAGS : ['--disable-warning=ExperimentalWarning'];
   const script = path.join(root, 'test/bench', `${runner}.ts`);
   return new Promise((resolve, reject) => {
-    const child = spawn(node, [...flags, script, JSON.stringify(task)], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(node, [...flags, script, JSON.stringify(task)], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     const limit = setTimeout(() => child.kill('SIGKILL'), TASK_LIMIT_MS);
     let output = '';
     let errors = '';
@@ -185,13 +188,23 @@ function printTable(rows) {
   ].map(([title, read]) => [title, ...rows.map(read)]);
   const widths = columns.map((cells) => Math.max(...cells.map((cell) => cell.length)));
   for (let line = 0; line <= rows.length; line++)
-    say(columns.map((cells, index) => cells[line].padEnd(widths[index])).join('  ').trimEnd());
+    say(
+      columns
+        .map((cells, index) => cells[line].padEnd(widths[index]))
+        .join('  ')
+        .trimEnd(),
+    );
 }
 
 function host() {
   const [cpu] = os.cpus();
   const load = os.loadavg()[0];
-  return { cpu: cpu?.model ?? 'unknown', cores: os.cpus().length, loadBefore: load, platform: `${os.type()} ${os.release()}` };
+  return {
+    cpu: cpu?.model ?? 'unknown',
+    cores: os.cpus().length,
+    loadBefore: load,
+    platform: `${os.type()} ${os.release()}`,
+  };
 }
 
 async function main() {

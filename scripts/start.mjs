@@ -1,5 +1,5 @@
 // Starts Trapeze from a checkout: the desktop program where Electron's binary can be had, a browser otherwise.
-//   node scripts/start.mjs [--serve] [--port N]
+//   node scripts/start.mjs [--serve] [--port N]   (or PORT=N)
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -41,7 +41,8 @@ function openBrowser(address) {
 
 function serve(node) {
   const index = process.argv.indexOf('--port');
-  const port = index === -1 ? [] : ['--port', process.argv[index + 1] ?? ''];
+  const wanted = index === -1 ? process.env.PORT : (process.argv[index + 1] ?? '');
+  const port = wanted === undefined ? [] : ['--port', wanted];
   const entry = path.join(root, 'src-main/cli/main.ts');
   const child = spawn(node, ['--disable-warning=ExperimentalWarning', entry, 'serve', ...port], {
     cwd: root,

@@ -91,7 +91,6 @@ class PcMachine implements RecordedMachine {
   readonly #serial = new Emitter<{ port: number; bytes: Uint8Array }>();
   readonly #debug = new Emitter<Uint8Array>();
   readonly #guestErrors = new Emitter<{ source: string; what: string; detail: string }>();
-  readonly #log: MachineHost['log'];
   readonly #bios: Bios | null;
   readonly onState: Machine['onState'];
   readonly onSerialOutput = this.#serial.event;
@@ -107,7 +106,6 @@ class PcMachine implements RecordedMachine {
   ) {
     const memoryBytes = configuration.memoryMiB * MEBIBYTE;
     this.#media = media;
-    this.#log = host.log;
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
       cpuModel: configuration.cpu.model,
@@ -268,7 +266,6 @@ class PcMachine implements RecordedMachine {
     const text = Object.entries(detail).map(([name, value]) => `${name}=${typeof value === 'number' ? `0x${value.toString(16)}` : value}`).join(' ');
     if (source !== 'cpu') this.#hypervisor.guestErrors++;
     this.#guestErrors.fire({ source, what, detail: text });
-    this.#log.write('debug', source, `${what} ${text}`.trim());
   }
 }
 

@@ -29,6 +29,13 @@ describe('electron-builder.yml', () => {
     expect(validator()({ ...configuration, filez: [] })).toBe(false);
   });
 
+  it('has an icon of the size that all systems need', () => {
+    const { buildResources } = configuration['directories'] as { buildResources: string };
+    const png = fs.readFileSync(path.join(root, buildResources, 'icon.png'));
+    expect(png.subarray(1, 4).toString('latin1')).toBe('PNG');
+    expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([1024, 1024]);
+  });
+
   it('builds for all three systems with fuses set and files listed', () => {
     const targets = (system: string) =>
       (configuration[system] as { target: (string | { target: string })[] }).target.map((entry) =>
