@@ -13,7 +13,11 @@ const layers = [
   { name: 'cpu-state', from: '^core/cpu/state/', to: ['^core/base/'] },
   { name: 'cpu-emit', from: '^core/cpu/emit/', to: ['^core/base/'] },
   { name: 'cpu-semantics', from: '^core/cpu/semantics/', to: ['^core/cpu/state/', '^core/cpu/emit/'] },
-  { name: 'cpu-decode', from: '^core/cpu/decode/', to: ['^core/cpu/state/', '^core/cpu/emit/', '^core/cpu/semantics/'] },
+  {
+    name: 'cpu-decode',
+    from: '^core/cpu/decode/',
+    to: ['^core/cpu/state/', '^core/cpu/emit/', '^core/cpu/semantics/'],
+  },
   {
     name: 'cpu-interpreter',
     from: '^core/cpu/interpreter/',

@@ -5,7 +5,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { enginePath, modulesAreCurrent, root } from './runtime.mjs';
+import { enginePath, installModules, modulesAreCurrent, root } from './runtime.mjs';
 
 const MEMORY_MIB = 128;
 /** Long enough that the optimiser's warm-up, well under a second, does not hide the speed that follows. */
@@ -37,13 +37,11 @@ function stop(reason, status = 1) {
 
 function prepare() {
   if (!modulesAreCurrent()) {
-    say('installing packages (npm ci)');
-    const env = { ...process.env, ELECTRON_SKIP_BINARY_DOWNLOAD: '1' };
-    if (spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: root, stdio: 'inherit', env }).status !== 0)
-      stop('npm ci failed');
+    say('installing packages');
+    if (!installModules()) stop('the packages could not be installed');
   }
   const node = enginePath();
-  if (node === null) stop('Node 24 is missing; run "npm ci" first');
+  if (node === null) stop('Node 24 is missing; run "npm install" first');
   // v86 has no firmware of its own.
   const missing = [
     ['/usr/bin/nasm', 'nasm'],

@@ -3,23 +3,14 @@
 import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { enginePath, modulesAreCurrent, root } from './runtime.mjs';
+import { enginePath, installModules, modulesAreCurrent, root } from './runtime.mjs';
 
 const say = (text) => console.log(text);
 
 function install() {
   if (modulesAreCurrent()) return;
-  say('Installing packages (npm ci)…');
-  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
-  // The binary is asked for below, where its absence is no error.
-  const environment = { ...process.env, ELECTRON_SKIP_BINARY_DOWNLOAD: '1' };
-  const { status } = spawnSync(npm, ['ci', '--no-audit', '--no-fund'], {
-    cwd: root,
-    stdio: 'inherit',
-    env: environment,
-    shell: process.platform === 'win32',
-  });
-  if (status !== 0) process.exit(status ?? 1);
+  say('Installing packages…');
+  if (!installModules()) process.exit(1);
 }
 
 /** Path of Electron's program, fetched once; null where it cannot be had. */

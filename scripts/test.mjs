@@ -3,7 +3,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { enginePath, modulesAreCurrent, root } from './runtime.mjs';
+import { enginePath, installModules, modulesAreCurrent, root } from './runtime.mjs';
 
 /** Program that shows a Debian package is there (or a file of it), and the package. */
 const TOOLS = [
@@ -69,12 +69,8 @@ async function installTools() {
 async function setUp() {
   const started = performance.now();
   if (!modulesAreCurrent()) {
-    say('installing packages (npm ci)');
-    // The desktop shell's binary is fetched by `npm start` where it can be had; tests do without it.
-    const code = await run('npm', ['ci', '--no-audit', '--no-fund'], {
-      env: { ...process.env, ELECTRON_SKIP_BINARY_DOWNLOAD: '1' },
-    });
-    if (code !== 0) fail('set-up: npm ci');
+    say('installing packages');
+    if (!installModules()) fail('set-up: packages');
   }
   if (only === null || only.some((name) => ['boot', 'devices', 'ui', 'unit'].includes(name))) await installTools();
   const node = enginePath();

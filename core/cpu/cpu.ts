@@ -44,9 +44,9 @@ export type Activity = 'running' | 'halted' | 'shutdown';
 
 interface Interpreter extends X87Functions {
   run(cpu: number, record: number): number;
-  translate(cpu: number, linear: bigint, access: number): number;
-  readLinear(cpu: number, linear: bigint, size: number, access: number): number;
-  writeLinear(cpu: number, linear: bigint, size: number, access: number, value: bigint): number;
+  translate32(cpu: number, linear: number, access: number): number;
+  readLinear32(cpu: number, linear: number, size: number, access: number): number;
+  writeLinear32(cpu: number, linear: number, size: number, access: number, value: number): number;
 }
 
 export class Cpu {
@@ -315,18 +315,18 @@ export class Cpu {
 
   /** Host address of a linear address, NOT_RAM or 0 with the fault recorded. */
   translate(linear: number, access: number): number {
-    return this.#wasm.translate(this.base, BigInt(linear >>> 0), access);
+    return this.#wasm.translate32(this.base, linear, access) >>> 0;
   }
 
   /** Reads memory by linear address with supervisor rights unless `access` says otherwise; faults by throwing. */
   readLinear(linear: number, size: 1 | 2 | 4, access = 0): number {
-    const host = this.#wasm.readLinear(this.base, BigInt(linear >>> 0), size, access);
+    const host = this.#wasm.readLinear32(this.base, linear, size, access) >>> 0;
     if (host === 0) raisePageFault(this);
     if (size === 4) return this.view.getUint32(host, true);
     return size === 2 ? this.view.getUint16(host, true) : this.u8[host];
   }
   writeLinear(linear: number, value: number, size: 1 | 2 | 4, access = 0): void {
-    if (this.#wasm.writeLinear(this.base, BigInt(linear >>> 0), size, access, BigInt(value >>> 0)) !== 0) raisePageFault(this);
+    if (this.#wasm.writeLinear32(this.base, linear, size, access, value) !== 0) raisePageFault(this);
   }
 
   /** Faults as a write to these bytes would, and changes nothing. */

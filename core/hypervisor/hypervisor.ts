@@ -59,7 +59,7 @@ const MINIMUM_SLEEP_MS = 0.3;
  * A quiet guest's timers may come late by this much, in groups: waking a process costs far more than a tick of an idle
  * kernel. Guest time does not notice, each timer still expires at its own instant of it; input wakes the guest at once.
  */
-const QUIET_SLACK_MS = 25;
+const QUIET_SLACK_MS = 60;
 /** More instructions than this between two halts are work, not just a tick. */
 const QUIET_INSTRUCTIONS = 50_000;
 /** After work or input, timers stay exact for so long. */

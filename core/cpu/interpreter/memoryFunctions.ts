@@ -5,7 +5,7 @@ import {
   shl, shrU, store32, store64, store8, sub, wrap, xor,
 } from '../emit/expressions.ts';
 import { FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
-import type { FunctionReference, ModuleBuilder } from '../emit/wasmEncoder.ts';
+import type { FunctionReference, ModuleBuilder, ValueType } from '../emit/wasmEncoder.ts';
 import { FIELD, SLOT, TLB, TLB_SUPERVISOR, TLB_USER } from '../state/layout.ts';
 import type { MemoryMap } from '../state/memoryMap.ts';
 import { PHYSICAL_CODE, PHYSICAL_READ, PHYSICAL_WRITE } from '../../mmu/physicalMap.ts';
@@ -76,7 +76,7 @@ function definePhysicalHost(module: ModuleBuilder, map: MemoryMap): FunctionRefe
  * the TLB of the access's privilege. Rights of both levels combine; supervisor writes obey CR0.WP.
  */
 function defineTranslate(module: ModuleBuilder, map: MemoryMap, physicalHost: FunctionReference): FunctionReference {
-  const reference = module.declare(['i32', 'i64', 'i32'], ['i32'], 'translate');
+  const reference = module.declare(['i32', 'i64', 'i32'], ['i32']);
   const f = new FunctionBuilder(reference.type);
   const cpu = f.parameter<'i32'>(0), linear = f.parameter<'i64'>(1), access = f.parameter<'i32'>(2);
   const physical = f.local('i64'), rights = f.local('i32'), global = f.local('i32'), dirty = f.local('i32');
@@ -303,6 +303,19 @@ function copyBytes(f: FunctionBuilder, target: (i: I32) => I32, source: (i: I32)
   });
 }
 
+/** Exports a function for callers with 32-bit values: an i64 costs them a BigInt. */
+function exportNarrow(module: ModuleBuilder, name: string, callee: FunctionReference, types: readonly ValueType[]): void {
+  const reference = module.declare(types.map(() => 'i32'), ['i32'], name);
+  const f = new FunctionBuilder(reference.type);
+  const values = types.map((type, index) => {
+    const value = f.parameter<'i32'>(index);
+    return type === 'i64' ? extendU(value) : value;
+  });
+  f.return(f.call<'i32'>(callee, ...values));
+  f.unreachable();
+  reference.define(f.finish());
+}
+
 /** Emits the set of functions into the module. */
 export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imports: MemoryImports): MemoryFunctions {
   const physicalHost = definePhysicalHost(module, map);
@@ -346,7 +359,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     );
 
   /** (cpu, linear, size, access, forWrite) -> host address; bounced values lie in `scratch`. */
-  const access = module.declare(['i32', 'i64', 'i32', 'i32'], ['i32'], 'readLinear');
+  const access = module.declare(['i32', 'i64', 'i32', 'i32'], ['i32']);
   {
     const f = new FunctionBuilder(access.type);
     const cpu = f.parameter<'i32'>(0), linear = f.parameter<'i64'>(1), size = f.parameter<'i32'>(2), mode = f.parameter<'i32'>(3);
@@ -411,7 +424,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     storeFrom.define(f.finish());
   }
 
-  const writeLinear = module.declare(['i32', 'i64', 'i32', 'i32', 'i64'], ['i32'], 'writeLinear');
+  const writeLinear = module.declare(['i32', 'i64', 'i32', 'i32', 'i64'], ['i32']);
   {
     const f = new FunctionBuilder(writeLinear.type);
     const cpu = f.parameter<'i32'>(0);
@@ -518,6 +531,10 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     f.unreachable();
     slowWrite.define(f.finish());
   }
+
+  exportNarrow(module, 'translate32', translate, ['i32', 'i64', 'i32']);
+  exportNarrow(module, 'readLinear32', access, ['i32', 'i64', 'i32', 'i32']);
+  exportNarrow(module, 'writeLinear32', writeLinear, ['i32', 'i64', 'i32', 'i32', 'i64']);
 
   return {
     translate, slowRead, slowUpdate, commitUpdate, slowWrite, flatRead, flatUpdate, flatWrite, readLinear: access, writeLinear,
