@@ -155,8 +155,9 @@ export class BootMachine {
   async waitForState(state: MachineState, seconds: number): Promise<void> {
     const started = performance.now();
     while (this.machine.state !== state) {
-      if (performance.now() - started > seconds * 1000) {
-        throw new Error(`waiting for state ${state}: not within ${seconds} s\n${this.report()}`);
+      const late = performance.now() - started > seconds * 1000;
+      if (late || this.machine.state === 'stopped') {
+        throw new Error(`waiting for state ${state}: ${late ? `not within ${seconds} s` : 'the machine ended'}\n${this.report()}`);
       }
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }

@@ -36,7 +36,7 @@ async function record(
 
 async function replay(configuration: Configuration, end: number, log: ReplayLog): Promise<Run> {
   using guest = new BootMachine({ rtcStart: RTC_START, ...configuration }, { replay: log });
-  return finish(guest, end);
+  return await finish(guest, end);
 }
 
 async function pauseAt(guest: BootMachine, instructions: number): Promise<void> {
@@ -78,7 +78,7 @@ describe('replay', () => {
   it('repeats a guest that sleeps between its inputs (real clock)', async () => {
     const tour = fileURLToPath(new URL('../../assets/guests/tour/tour.img', import.meta.url));
     const configuration: Configuration = { memoryMiB: 16, clock: 'real', disks: [{ path: tour, readOnly: true }] };
-    const { run, log, end } = await record(configuration, 10_000, async (guest) => {
+    const { run, log, end } = await record(configuration, 1_000, async (guest) => {
       await guest.waitForScreen('chapter 1 of 7', 20);
       guest.type('4');
       await guest.waitForScreen(/chapter 4/, 10);
@@ -92,7 +92,7 @@ describe('replay', () => {
   it('tells other inputs apart', async () => {
     const tour = fileURLToPath(new URL('../../assets/guests/tour/tour.img', import.meta.url));
     const configuration: Configuration = { memoryMiB: 16, clock: 'virtual', disks: [{ path: tour, readOnly: true }] };
-    const { log, run, end } = await record(configuration, 10_000, async (guest) => {
+    const { log, run, end } = await record(configuration, 1_000, async (guest) => {
       await guest.waitForScreen('chapter 1 of 7', 20);
       guest.type('3');
       await guest.waitForScreen(/chapter 3/, 10);
