@@ -1,4 +1,5 @@
 // The options of `trapeze run`, checked, as a machine's configuration and what to do around it.
+import os from 'node:os';
 import { Failure } from '../../core/api/failure.ts';
 import { validationMessage } from '../../core/api/dispatch.ts';
 import { cpuModelSchema, machineConfigurationSchema } from '../../core/machine/configuration.ts';
@@ -50,8 +51,15 @@ function bad(message: string, reason = ''): Failure {
 export function parseMemory(text: string): number {
   const match = /^(\d+)([MG]?)(i?B)?$/i.exec(text.trim());
   if (match === null) throw bad(`--memory ${text}: expected a size such as 256M or 1G`);
-  return Number(match[1]) * (match[2]?.toUpperCase() === 'G' ? 1024 : 1);
+  const mebibytes = Number(match[1]) * (match[2]?.toUpperCase() === 'G' ? 1024 : 1);
+  const { minValue, maxValue } = machineConfigurationSchema.shape.memoryMiB.unwrap();
+  if (mebibytes >= minValue! && mebibytes <= maxValue!) return mebibytes;
+  throw bad(
+    `--memory ${text}: a machine takes ${minValue} MiB to ${maxValue} MiB; this computer has ${hostMebibytes()} MiB`,
+  );
 }
+
+const hostMebibytes = (): number => Math.floor(os.totalmem() / 2 ** 20);
 
 const BOOT_NAMES: Readonly<Record<string, BootDevice>> = {
   disk: 'disk',
