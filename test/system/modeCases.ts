@@ -342,6 +342,23 @@ export const modeCases: readonly SystemCase[] = [
     log: [13, 0, 0x1234, 13, 0],
   },
   {
+    // SDM 2B RDPMC: 40 bits of a counter as written; a third counter does not exist.
+    name: 'RDPMC reads the two performance counters',
+    text: `test:
+      mov ecx, 0xc2
+      mov eax, 0x12345678
+      mov edx, 0x1ff
+      wrmsr
+      mov ecx, 1
+      rdpmc
+      logs eax
+      logs edx
+      mov ecx, 2
+      faults rdpmc
+      finish`,
+    log: [0x12345678, 0xff, 13, 0],
+  },
+  {
     name: 'the 486 lacks CMOV, CMPXCHG8B, RDTSC and RDMSR',
     model: '486',
     text: `test:
