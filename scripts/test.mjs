@@ -18,7 +18,10 @@ const TOOLS = [
   ['sfdisk', 'fdisk'],
   ['mkfs.ext4', 'e2fsprogs'],
 ];
-const LIBRARIES = [['/usr/lib/gcc/x86_64-linux-gnu/12/32', 'gcc-multilib']];
+const LIBRARIES = [
+  ['/usr/lib/gcc/x86_64-linux-gnu/12/32', 'gcc-multilib'],
+  ['/usr/share/seabios/bios.bin', 'seabios'],
+];
 const REPORTS = path.join(root, 'test-results');
 
 const argumentsOf = (name) => {

@@ -139,7 +139,19 @@ class PcMachine implements RecordedMachine {
     this.#bios = biosImage ? null : new Bios({
       rom, bay: media, bootOrder: configuration.bootOrder, memoryBytes, kernel,
     });
+    if (biosImage) this.#describeMemory(memoryBytes);
     this.#attachBoard(space);
+  }
+
+  /** CMOS registers by which a foreign BIOS learns the memory's size (RBIL CMOS 17h, 30h, 34h). Our own sets them itself. */
+  #describeMemory(memoryBytes: number): void {
+    const extendedKb = Math.min(Math.max(0, (memoryBytes - MEBIBYTE) >>> 10), 0xffff);
+    const above16 = Math.min(Math.max(0, Math.floor((memoryBytes - 16 * MEBIBYTE) / 0x10000)), 0xffff);
+    const words: readonly (readonly [number, number])[] = [[0x15, 640], [0x17, extendedKb], [0x30, extendedKb], [0x34, above16]];
+    for (const [index, value] of words) {
+      this.#board.rtc.setNvram(index, value & 0xff);
+      this.#board.rtc.setNvram(index + 1, value >> 8);
+    }
   }
 
   get recording(): readonly StampedInput[] {

@@ -272,7 +272,8 @@ export class PiixIde implements Device<PiixIdeState> {
       },
       () => this.#map(),
     );
-    this.pci.define(PCI.BAR4, 4, 0x00000001, 0x0000fff0);
+    // The data sheet wires bits 16-31 to zero; they keep what is written, since SeaBIOS sizes the range by all 32.
+    this.pci.define(PCI.BAR4, 4, 0x00000001, 0xfffffff0);
     // IDETIM: channels are decoded always; the bits read as enabled, for hosts that load kernels without firmware.
     this.pci.define(0x40, 2, 0x8000, 0xffff);
     this.pci.define(0x42, 2, 0x8000, 0xffff);
