@@ -135,9 +135,7 @@ export const select = <T extends ValueType>(condition: I32, a: Expression<T>, b:
 const load = <T extends ValueType>(type: T, opcode: number, address: I32, offset: number): Expression<T> =>
   make(type, address.code, opcode, 0, uleb(offset));
 export const load8U = (address: I32, offset = 0): I32 => load('i32', 0x2d, address, offset);
-export const load8S = (address: I32, offset = 0): I32 => load('i32', 0x2c, address, offset);
 export const load16U = (address: I32, offset = 0): I32 => load('i32', 0x2f, address, offset);
-export const load16S = (address: I32, offset = 0): I32 => load('i32', 0x2e, address, offset);
 export const load32 = (address: I32, offset = 0): I32 => load('i32', 0x28, address, offset);
 export const load64 = (address: I32, offset = 0): I64 => load('i64', 0x29, address, offset);
 export const load32Uto64 = (address: I32, offset = 0): I64 => load('i64', 0x35, address, offset);

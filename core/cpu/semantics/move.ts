@@ -61,11 +61,6 @@ export const leave: Semantics = (x) => {
   x.setRegister(RBP, x.size, value);
 };
 
-/** SDM 2B PUSHF outside virtual-8086 mode (there a helper decides): VM and RF read as 0. */
-export const pushFlags: Semantics = (x) => {
-  x.push(x.f.let(and(readEflags(x), i32(x.size === 16 ? 0xffff : 0xfcffff))), x.size);
-};
-
 /** SDM 2B SAHF. */
 export const storeAh: Semantics = (x) => writeArithmeticFlags(x, x.highByte(RAX), false);
 
