@@ -66,7 +66,14 @@ const layers = [
       '^core/firmware/',
     ],
   },
-  { name: 'api', from: '^core/api/', to: ['^core/base/', '^core/machine/', '^core/debugger/'] },
+  // Everything that looks into a machine; it may know the engine's state, never a device or a board.
+  {
+    name: 'debugger',
+    from: '^core/debugger/',
+    to: ['^core/base/', '^core/host/', '^core/mmu/', '^core/hypervisor/', '^core/cpu/state/', '^core/cpu/decode/'],
+    types: ['^core/bus/', '^core/machine/', '^core/api/(debug|debugService|definition)\\.ts$', '^core/cpu/cpu\\.ts$'],
+  },
+  { name: 'api', from: '^core/api/', to: ['^core/base/', '^core/machine/', '^core/debugger/'], types: ['^core/host/'] },
   {
     name: 'vm-host',
     from: '^src-main/vm-host/',

@@ -1,5 +1,6 @@
 // The one registry: everything that crosses between a shell and the application.
 import { consoleMethods } from './console.ts';
+import { debugEvents, machineDebugMethods } from './debug.ts';
 import type { Handlers, RequestOf, ResponseOf } from './definition.ts';
 import { machineEvents, machineMethods } from './machines.ts';
 import { mediaMethods } from './media.ts';
@@ -13,8 +14,9 @@ export const methods = {
   ...mediaMethods,
   ...consoleMethods,
   ...serialMethods,
+  ...machineDebugMethods,
 } as const;
-export const events = { ...systemEvents, ...machineEvents, ...serialEvents } as const;
+export const events = { ...systemEvents, ...machineEvents, ...serialEvents, ...debugEvents } as const;
 
 export type MethodName = keyof typeof methods;
 export type EventName = keyof typeof events;

@@ -9,6 +9,7 @@ import {
   scanCodesSchema,
   screenTextSchema,
 } from './console.ts';
+import { debugMethods, debugStatusSchema } from './debug.ts';
 import { method } from './definition.ts';
 import type { Handlers } from './definition.ts';
 import { failureSchema } from './failure.ts';
@@ -34,6 +35,7 @@ export const vmMethods = {
     z.object({ width: z.number(), height: z.number(), png: bytesSchema }).nullable(),
   ),
   text: method(none, screenTextSchema.nullable()),
+  ...debugMethods,
 } as const;
 
 export const stopReasonSchema = z.discriminatedUnion('kind', [
@@ -67,6 +69,8 @@ export const vmMessageSchema = z.discriminatedUnion('kind', [
     message: z.string(),
   }),
   z.object({ kind: z.literal('statistics'), statistics: statisticsSchema }),
+  z.object({ kind: z.literal('debug-changed'), status: debugStatusSchema }),
+  z.object({ kind: z.literal('debug-logged'), text: z.string() }),
 ]);
 
 export type VmMessage = z.input<typeof vmMessageSchema>;

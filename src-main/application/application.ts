@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import type { Disposable } from '../../core/base/disposable.ts';
 import { Emitter } from '../../core/base/emitter.ts';
 import type { ApplicationHandlers, EventName, EventOf } from '../../core/api/contract.ts';
+import { debugMethodNames } from '../../core/api/debug.ts';
 import { validationMessage } from '../../core/api/dispatch.ts';
 import { Failure } from '../../core/api/failure.ts';
 import { machineRecordSchema } from '../../core/api/machines.ts';
@@ -93,6 +94,8 @@ export class Application {
       serial: (port, bytes, end) =>
         this.#emit('serial.output', { id, port, bytes: bytes as Uint8Array<ArrayBuffer>, end }),
       picture: (png) => this.library.writePicture(id, png),
+      debugChanged: (status) => this.#emit('debug.changed', { id, status }),
+      debugLogged: (text) => this.#emit('debug.logged', { id, text }),
     });
     this.#runtimes.set(id, runtime);
     return runtime;
@@ -116,7 +119,13 @@ export class Application {
   }
 
   #createHandlers(): ApplicationHandlers {
-    return { ...this.#systemHandlers(), ...this.#libraryHandlers(), ...this.#lifeHandlers(), ...this.#guestHandlers() };
+    return {
+      ...this.#systemHandlers(),
+      ...this.#libraryHandlers(),
+      ...this.#lifeHandlers(),
+      ...this.#guestHandlers(),
+      ...this.#debugHandlers(),
+    };
   }
 
   #systemHandlers() {
@@ -239,6 +248,19 @@ export class Application {
       },
       'serial.input': ({ id, port, bytes }) => vm(id).call('serialInput', { port, bytes }),
     } satisfies Partial<ApplicationHandlers>;
+  }
+
+  /** The debugger lives in the VM process; the application passes its calls on. */
+  #debugHandlers() {
+    type Names = (typeof debugMethodNames)[number];
+    const handlers = debugMethodNames.map((name) => [
+      name,
+      ({ id, ...request }: { id: string }) =>
+        this.#runtime(id)
+          .connection()
+          .call(name, request as never),
+    ]);
+    return Object.fromEntries(handlers) as unknown as Pick<ApplicationHandlers, Names>;
   }
 
   async #create(request: CreateRequest, bundled: MachineRecord['bundled']): Promise<MachineRecord> {

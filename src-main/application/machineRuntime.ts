@@ -1,4 +1,5 @@
 // The life of one machine: its VM process from start to end, however it ends.
+import type { DebugStatus } from '../../core/api/debug.ts';
 import type { FailureRecord } from '../../core/api/failure.ts';
 import { Failure, toFailureRecord } from '../../core/api/failure.ts';
 import type { LogEntry, MachineLifeState, MachineRecord, MachineSummary, Statistics } from '../../core/api/machines.ts';
@@ -15,6 +16,8 @@ export interface RuntimeEvents {
   logged(entry: LogEntry): void;
   serial(port: number, bytes: Uint8Array, end: number): void;
   picture(png: Uint8Array): Promise<void>;
+  debugChanged(status: DebugStatus): void;
+  debugLogged(text: string): void;
 }
 
 const SERIAL_KEPT = 256 * 1024;
@@ -178,6 +181,12 @@ export class MachineRuntime {
         return;
       case 'statistics':
         this.#events.statistics(message.statistics);
+        return;
+      case 'debug-changed':
+        this.#events.debugChanged(message.status);
+        return;
+      case 'debug-logged':
+        this.#events.debugLogged(message.text);
     }
   }
 

@@ -1,6 +1,6 @@
 // Entry of a VM process.
-import { createMachine } from '../../core/api/engine.ts';
+import { createDebugService, createMachine } from '../../core/api/engine.ts';
 import { processPort } from './processPort.ts';
 import { runVmProcess } from './vmProcess.ts';
 
-runVmProcess(processPort(), createMachine);
+runVmProcess(processPort(), createMachine, createDebugService);

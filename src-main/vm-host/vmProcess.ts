@@ -1,10 +1,13 @@
 // One machine behind a message port.
+import type { DebugService, DebugServiceFactory } from '../../core/api/debugService.ts';
+import { debugMethodNames } from '../../core/api/debug.ts';
 import { dispatch } from '../../core/api/dispatch.ts';
 import { Failure, toFailureRecord } from '../../core/api/failure.ts';
 import { vmMethods, vmRequestSchema } from '../../core/api/vmProcess.ts';
 import type { VmHandlers, VmMessage } from '../../core/api/vmProcess.ts';
 import type { MachineConfiguration } from '../../core/machine/configuration.ts';
 import type { Machine, MachineHost } from '../../core/machine/machine.ts';
+import { createNodeDebugHost } from './nodeDebugHost.ts';
 import { createNodeHost } from './nodeHost.ts';
 import type { NodeHost } from './nodeHost.ts';
 import { ScreenReader } from './screenReader.ts';
@@ -24,13 +27,19 @@ interface Held {
   readonly machine: Machine;
   readonly host: NodeHost;
   readonly screen: ScreenReader;
+  /** Made when a client first asks for it: a machine without one runs as if there were none. */
+  debug: DebugService | null;
 }
 
 const STATISTICS_INTERVAL_MS = 1000;
 /** Serial bytes are gathered for a moment: a boot log of single bytes would be a message each. */
 const SERIAL_GATHER_MS = 8;
 
-export function runVmProcess(port: VmPort, createMachine: MachineFactory): void {
+export function runVmProcess(
+  port: VmPort,
+  createMachine: MachineFactory,
+  createDebugService: DebugServiceFactory,
+): void {
   let held: Held | null = null;
   const hold = (): Held => {
     if (held === null) throw new Failure('wrong-state', 'The machine is not configured yet.');
@@ -44,7 +53,23 @@ export function runVmProcess(port: VmPort, createMachine: MachineFactory): void 
     return null;
   };
 
+  const debug = (): DebugService => {
+    const { machine } = hold();
+    if (held!.debug !== null) return held!.debug;
+    const service = createDebugService(machine, createNodeDebugHost());
+    service.onChanged((status) => port.send({ kind: 'debug-changed', status }));
+    service.onLogged((text) => {
+      port.send({ kind: 'debug-logged', text });
+      port.send({ kind: 'log', level: 'info', tag: 'debugger', message: text });
+    });
+    return (held!.debug = service);
+  };
+  const debugHandlers = Object.fromEntries(
+    debugMethodNames.map((name) => [name, (request: never) => debug().handlers[name](request)]),
+  ) as DebugService['handlers'];
+
   const handlers: VmHandlers = {
+    ...debugHandlers,
     configure({ holder, configuration }) {
       if (held !== null) throw new Failure('wrong-state', 'The machine is configured already.');
       held = build(port, createMachine, holder, configuration);
@@ -103,11 +128,12 @@ function build(port: VmPort, createMachine: MachineFactory, holder: string, conf
   }
   const screen = new ScreenReader(machine.display);
   report(port, machine);
-  return { machine, host, screen };
+  return { machine, host, screen, debug: null };
 }
 
 function release(held: Held): void {
   try {
+    held.debug?.dispose();
     held.machine.dispose();
   } finally {
     held.host.closeFiles();
