@@ -32,7 +32,7 @@ export interface CpuHost {
    * mmio: address, value, size, write; cpuid: leaf; msr: index, low, high, write; rdtsc: low, high; control- and
    * debug-register: number, value, -, write; descriptor-table: base or selector, limit, table (0: GDT, IDT, LDT, TR), write;
    * segment: selector,
-   * segment; far-transfer: selector, address behind it; tlb: linear address; exception, interrupt, software-interrupt:
+   * segment; far-transfer: selector and EIP behind it, IRET; tlb: linear address; exception, interrupt, software-interrupt:
    * vector, error code, address; page-fault: linear address, error code, address; flags: EFLAGS.
    */
   exit(kind: ExitKind, a?: number, b?: number, c?: number, d?: number): void;

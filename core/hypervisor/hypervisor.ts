@@ -82,6 +82,7 @@ const QUIET_INSTRUCTIONS = 50_000;
 /** After work or input, timers stay exact for so long. */
 const QUIET_AFTER_MS = 300;
 const NMI = 2;
+const PAGE_FAULT = 14;
 
 export class Hypervisor implements CpuHost {
   readonly cpu: Cpu;
@@ -305,6 +306,12 @@ export class Hypervisor implements CpuHost {
   }
   exit(kind: ExitKind, a = 0, b = 0, c = 0, d = 0): void {
     this.exits.count(kind);
+    if (kind === 'exception' || kind === 'software-interrupt') this.exits.vector(kind, a);
+    else if (kind === 'page-fault') this.exits.vector('exception', PAGE_FAULT);
+    else if (kind === 'interrupt') {
+      this.exits.vector(kind, a);
+      this.exits.latency(a, this.clock.now() - this.lineRaisedNs);
+    }
     if (this.#control !== null) this.#control.exit(kind, a, b, c, d);
   }
   exitBegins(): void {

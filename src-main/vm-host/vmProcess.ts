@@ -76,6 +76,7 @@ export function runVmProcess(
       return null;
     },
     start: () => done(() => hold().machine.start()),
+    startPaused: () => done(() => hold().machine.startPaused()),
     pause: () => done(() => hold().machine.pause()),
     reset: () => done(() => hold().machine.reset()),
     pressPowerButton: () => done(() => hold().machine.pressPowerButton()),

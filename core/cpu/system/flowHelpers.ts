@@ -24,9 +24,9 @@ const afterTransfer = (cpu: Cpu): number =>
     ? HELPER.exit
     : HELPER.jump;
 
-function transfer(cpu: Cpu, body: () => void): number {
+function transfer(cpu: Cpu, body: () => void, isInterruptReturn: 0 | 1 = 0): number {
   body();
-  cpu.host.exit('far-transfer', cpu.selector(CS), cpu.rip);
+  cpu.host.exit('far-transfer', cpu.selector(CS), cpu.rip, isInterruptReturn);
   return afterTransfer(cpu);
 }
 
@@ -158,7 +158,7 @@ export const flowHelpers: Readonly<Record<string, HelperBody>> = {
     transfer(cpu, () => {
       cpu.rip = o.next;
       interruptReturn(cpu, o.size);
-    }),
+    }, 1),
   callFar: (cpu, o) => transfer(cpu, () => callFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.size, o.next)),
   jumpFar: (cpu, o) => transfer(cpu, () => jumpFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.next)),
   callFarIndirect: (cpu, o) =>
