@@ -1,6 +1,6 @@
 // One vCPU: its state in linear memory, the generated interpreter over it, and what the TypeScript helpers need.
 import { CodeCache } from './codeCache.ts';
-import { PSEUDO } from './decode/handlers.ts';
+import { handlerTable, PSEUDO } from './decode/handlers.ts';
 import { buildInterpreter } from './interpreter/interpreter.ts';
 import { ACCESS, WATCHED } from './interpreter/memoryFunctions.ts';
 import { cpuModels, type CpuModel } from './state/cpuModels.ts';
@@ -53,6 +53,9 @@ export interface DataWatch {
   readonly read: boolean;
   readonly write: boolean;
 }
+
+/** What an instruction is by its row of the decode tables. */
+export const SENSITIVE = { sensitive: 1, privileged: 2 } as const;
 
 /** Why the CPU does not run. `shutdown`: triple fault. */
 export type Activity = 'running' | 'halted' | 'shutdown';
@@ -112,6 +115,9 @@ export class Cpu {
   onWatch: (watch: DataWatch, linear: number, size: number, write: boolean) => void = () => {};
   /** Called when the mode, the privilege level or the address space changed; null: nobody looks. */
   onModeChange: (() => void) | null = null;
+  /** Called with SENSITIVE bits for each sensitive or privileged instruction that is about to run; null: nobody looks. */
+  onSensitive: ((bits: number) => void) | null = null;
+  readonly #sensitiveBits: Uint8Array;
   #stopWanted = false;
   #inHelper = false;
   /** The record behind the current one, whose handler a stop replaced. */
@@ -133,6 +139,7 @@ export class Cpu {
     this.word = this.base >>> 2;
     this.code = new CodeCache(this);
     this.#helpers = createHelpers(this);
+    this.#sensitiveBits = sensitiveBits();
     this.helperCounts = new Float64Array(this.#helpers.length * 2);
     const module = new WebAssembly.Module(buildInterpreter(this.map));
     this.#wasm = new WebAssembly.Instance(module, { env: this.#imports() }).exports as unknown as Interpreter;
@@ -713,6 +720,7 @@ export class Cpu {
       }
       this.helperCounts[handler * 2 + (this.get32(FIELD.cpl) === 3 ? 1 : 0)]++;
       this.#inHelper = true;
+      if (this.onSensitive !== null && this.#sensitiveBits[handler] !== 0) this.onSensitive(this.#sensitiveBits[handler]);
       const mode = this.get32(FIELD.codeMode);
       const result = this.#helpers[handler]!(record);
       const changed = this.get32(FIELD.codeMode) !== mode;
@@ -733,6 +741,16 @@ export class Cpu {
       this.host.exitEnds();
     }
   }
+}
+
+/** SENSITIVE bits by handler index. */
+function sensitiveBits(): Uint8Array {
+  const last = handlerTable.handlers.at(-1)!.index;
+  const bits = new Uint8Array(last + 1);
+  for (const { index, row } of handlerTable.handlers) {
+    bits[index] = (row.sensitive ? SENSITIVE.sensitive : 0) | (row.privileged ? SENSITIVE.privileged : 0);
+  }
+  return bits;
 }
 
 /** Largest naturally aligned bus transfer. */

@@ -72,11 +72,11 @@ const setInterruptFlag: HelperBody = (cpu, o) => {
   return HELPER.exit;
 };
 
-/** CLI where the policy makes it an exit (SDM 2A CLI); otherwise it is no helper. */
+/** CLI where somebody wants to see it (SDM 2A CLI); otherwise it is no helper. */
 const clearInterruptFlag: HelperBody = (cpu) => {
   if (cpu.cpl > cpu.iopl && cpu.isProtected) raise(VECTOR.GP, 0);
   cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~FLAG.IF);
-  cpu.host.exit('flags', cpu.eflags);
+  if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
 };
 
 const farPointer = (o: Operands): { offset: number; selector: number } => {
