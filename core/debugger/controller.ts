@@ -36,8 +36,8 @@ export interface ControllerParts {
 type Goal =
   | { readonly kind: 'steps'; left: number }
   | { readonly kind: 'range'; readonly from: bigint; readonly to: bigint; readonly stack: bigint }
-  /** Stops at the temporary breakpoint once the stack is at or above `stack`; `then` goes on from there. */
-  | { readonly kind: 'temporary'; readonly stack: bigint | null; readonly stop: DebugStop['kind']; readonly then: Goal | null }
+  /** Stops at the temporary breakpoint once the stack is at or above `stack`; `next` goes on from there. */
+  | { readonly kind: 'temporary'; readonly stack: bigint | null; readonly stop: DebugStop['kind']; readonly next: Goal | null }
   /** Steps behind the return that leaves the frame above `stack`. */
   | { readonly kind: 'return'; readonly stack: bigint; depth: number; returning: boolean }
   | { readonly kind: 'event'; readonly event: DebugEventKind }
@@ -131,12 +131,12 @@ export class Controller implements DebugController, RunControl {
       return;
     }
     const { target } = this.#parts;
-    this.#runToAddress(target.programCounter + BigInt(instruction.length), { stack: this.#stackPointer(), stop: 'step', then: null });
+    this.#runToAddress(target.programCounter + BigInt(instruction.length), { stack: this.#stackPointer(), stop: 'step', next: null });
   }
 
   stepOut(): void {
     const caller = this.#parts.caller();
-    if (caller !== null) this.#runToAddress(caller.address, { stack: caller.frame, stop: 'step', then: null });
+    if (caller !== null) this.#runToAddress(caller.address, { stack: caller.frame, stop: 'step', next: null });
     else this.#run({ kind: 'return', stack: this.#stackPointer(), depth: 0, returning: false });
   }
 
@@ -145,7 +145,7 @@ export class Controller implements DebugController, RunControl {
   }
 
   runTo(address: bigint): void {
-    this.#runToAddress(address, { stack: null, stop: 'run-to', then: null });
+    this.#runToAddress(address, { stack: null, stop: 'run-to', next: null });
   }
 
   runToEvent(event: DebugEventKind): void {
@@ -343,9 +343,9 @@ export class Controller implements DebugController, RunControl {
       case 'temporary': {
         if (target.programCounter !== breakpoints.temporary) return null;
         if (goal.stack !== null && this.#stackPointer() < goal.stack) return null;
-        if (goal.then === null) return report(goal.stop, goal.stop === 'step' ? 'Step' : 'Reached the address');
+        if (goal.next === null) return report(goal.stop, goal.stop === 'step' ? 'Step' : 'Reached the address');
         breakpoints.temporary = null;
-        this.#goal = goal.then;
+        this.#goal = goal.next;
         this.rearm();
         return this.#goalReached();
       }
@@ -376,7 +376,7 @@ export class Controller implements DebugController, RunControl {
     const from = top === null ? -1n : toBigInt(top) + this.#codeBase();
     if (stack < goal.stack && from >= goal.from && from < goal.to) {
       breakpoints.temporary = from;
-      this.#goal = { kind: 'temporary', stack: stack + BigInt(bytes), stop: 'step', then: goal };
+      this.#goal = { kind: 'temporary', stack: stack + BigInt(bytes), stop: 'step', next: goal };
       this.rearm();
       return null;
     }

@@ -76,7 +76,7 @@ export class TrapRecorder implements ExitListener {
     const offset = record === 0 ? u32[word + (FIELD.rip >>> 2)]! : u32[word + (FIELD.pageRip >>> 2)]! + (u16[(record + RECORD.place) >>> 1]! >>> 4);
     this.#beganOffset = offset >>> 0;
     this.#beganLinear = (offset + this.#cpu.segmentBase(CS)) >>> 0;
-    this.#beganWhat = handler | (u32[word + (FIELD.cpl >>> 2)]! << 16) | (u32[word + (FIELD.codeMode >>> 2)]! === 0 ? 0 : 1 << 18);
+    this.#beganWhat = handler | (u32[word + (FIELD.cpl >>> 2)]! << 16) | ((u32[word + (FIELD.codeMode >>> 2)] ?? 0) === 0 ? 0 : 1 << 18);
     this.#beganCount = this.#cpu.instructionCount;
   }
 
