@@ -9,6 +9,7 @@ import {
 } from './state/layout.ts';
 import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
 import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
+import { DebugAccess } from './system/debugAccess.ts';
 import { checkDataBreakpoints } from './system/debugRegisters.ts';
 import { GuestFault, raise, raisePageFault, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
@@ -60,6 +61,8 @@ export class Cpu {
   readonly model: CpuModel;
   readonly host: CpuHost;
   readonly code: CodeCache;
+  /** For a debugger, between two instructions. */
+  readonly debugAccess: DebugAccess = new DebugAccess(this);
   /** Base of the state, and the same as an index of 32-bit words. */
   readonly base: number;
   readonly word: number;
