@@ -137,8 +137,8 @@ export class MemorySearch {
       return !found.isFull;
     });
     // A match may begin in this piece and end in the next: the next one begins a little earlier then.
-    const overlapped = end === null || found.isFull ? null : end - BigInt(longest - 1);
-    const { matches, next } = found.finish(overlapped);
+    const earlier = end === null ? null : end - BigInt(longest - 1);
+    const { matches, next } = found.finish(earlier !== null && earlier <= start ? end : earlier);
     const span = to - from + 1n;
     const done = next === null ? 1 : Number(((next - from) * 10_000n) / span) / 10_000;
     return { matches: matches.filter((match) => match >= start && match <= to), next, done };
