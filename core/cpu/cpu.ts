@@ -10,6 +10,7 @@ import {
 import type { ExitKind } from './state/exitClasses.ts';
 import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
 import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
+import { DebugAccess } from './system/debugAccess.ts';
 import { breakpointsChanged, checkDataBreakpoints, pageHasBreakpoints } from './system/debugRegisters.ts';
 import { GuestFault, raise, raisePageFault, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
@@ -78,6 +79,8 @@ export class Cpu {
   readonly model: CpuModel;
   readonly host: CpuHost;
   readonly code: CodeCache;
+  /** For a debugger, between two instructions. */
+  readonly debugAccess: DebugAccess = new DebugAccess(this);
   /** Base of the state, and the same as an index of 32-bit words. */
   readonly base: number;
   readonly word: number;
