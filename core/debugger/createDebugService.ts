@@ -113,6 +113,7 @@ class Service implements DebugService {
         this.#changed();
       },
     );
+    for (const { path, offset } of machine.inspection.symbols) this.#loadConfigured(path, offset);
     this.#subscriptions = [
       this.#controller.onStop(() => this.#changed()),
       this.#controller.onResume(() => this.#changed()),
@@ -120,6 +121,23 @@ class Service implements DebugService {
       machine.inspection.onReset(() => this.#changed()),
       machine.onGuestError(({ source, what, detail }) => this.#inspector.noteError(source, what, detail)),
     ];
+  }
+
+  /** What the machine names is loaded if it can be; a missing file does not keep the debugger away. */
+  #loadConfigured(path: string, offset: string): void {
+    try {
+      this.#loadSymbols(path, offset);
+    } catch (error) {
+      if (!(error instanceof DebugError)) throw error;
+      this.#logs.fire(`Symbols not loaded: ${error.message}`);
+    }
+  }
+
+  #loadSymbols(path: string, offset: string) {
+    const bytes = understandably(() => this.#host.readFile(path, SYMBOL_FILE_BYTES));
+    const loaded = this.#symbols.load(path, bytes, this.#evaluator.evaluate(offset));
+    this.#breakpoints.resolveAll();
+    return { id: loaded.id, symbols: loaded.symbols, lines: loaded.lines, warnings: [...loaded.warnings] };
   }
 
   dispose(): void {
@@ -305,12 +323,7 @@ class Service implements DebugService {
   #symbolHandlers() {
     const symbols = this.#symbols;
     return {
-      'debug.loadSymbols': ({ path, offset }) => {
-        const bytes = understandably(() => this.#host.readFile(path, SYMBOL_FILE_BYTES));
-        const loaded = symbols.load(path, bytes, this.#evaluator.evaluate(offset));
-        this.#breakpoints.resolveAll();
-        return { id: loaded.id, symbols: loaded.symbols, lines: loaded.lines, warnings: [...loaded.warnings] };
-      },
+      'debug.loadSymbols': ({ path, offset }) => this.#loadSymbols(path, offset),
       'debug.unloadSymbols': ({ id }) => {
         if (!symbols.unload(id)) throw new DebugError(`there is no symbol file ${id}`);
         this.#breakpoints.resolveAll();
@@ -369,13 +382,22 @@ class Service implements DebugService {
   #source(file: string) {
     const code = this.#symbols.source(file).map(({ line, address }) => ({ line, address: address.toString(16) }));
     if (code.length === 0) return { path: null, lines: [], code };
-    try {
-      const bytes = this.#host.readFile(file, SOURCE_FILE_BYTES);
-      const lines = new TextDecoder().decode(bytes).split(/\r?\n/);
-      return { path: file, lines, code };
-    } catch {
-      return { path: null, lines: [], code };
+    for (const path of this.#sourcePaths(file)) {
+      try {
+        const lines = new TextDecoder().decode(this.#host.readFile(path, SOURCE_FILE_BYTES)).split(/\r?\n/);
+        return { path, lines, code };
+      } catch {
+        // The next place may have it.
+      }
     }
+    return { path: null, lines: [], code };
+  }
+
+  /** As line tables name it, else beside a symbol file: programs move after they are built. */
+  #sourcePaths(file: string): string[] {
+    const folders = this.#symbols.list().map(({ path }) => path.replace(/[^/\\]*$/, ''));
+    const parts = file.replace(/^(\.\/)+/, '').split(/[/\\]/);
+    return [file, ...folders.flatMap((folder) => [folder + parts.join('/'), folder + parts.at(-1)!])];
   }
 
   async #listen(listen: { host: string; port: number } | null) {
