@@ -123,6 +123,7 @@ export class GdbSession implements Disposable {
   }
 
   #pause(): void {
+    this.#letRun = true;
     this.#stopsSoon = true;
     this.#ports.controller.pause('gdb');
   }
@@ -205,7 +206,6 @@ export class GdbSession implements Disposable {
     const { controller } = this.#ports;
     if (controller.state !== 'running') return this.#stopReply(controller.stop);
     this.#waits = true;
-    this.#letRun = true;
     this.#pause();
     return null;
   }
