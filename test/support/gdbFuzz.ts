@@ -38,30 +38,92 @@ export class FakeConnection implements ByteConnection {
 }
 
 const verbs = [
-  '?', 'g', 'G', 'p', 'P', 'm', 'M', 'X', 'Z0,', 'Z1,', 'Z2,', 'Z3,', 'Z4,', 'Z9,', 'z0,', 'z2,', 'c', 's', 'C05', 'S05', 'vCont;', 'vCont?', 'vCont;r',
-  'vCont;c:1', 'vMustReplyEmpty', 'qSupported:', 'qXfer:features:read:', 'qXfer:memory-map:read::', 'qRcmd,', 'qC', 'qfThreadInfo', 'QStartNoAckMode',
-  'Hg', 'Hc', 'T', 'D', 'k', 'vKill;', 'R', '!', 'b', '', 'qThreadExtraInfo,1',
+  '?',
+  'g',
+  'G',
+  'p',
+  'P',
+  'm',
+  'M',
+  'X',
+  'Z0,',
+  'Z1,',
+  'Z2,',
+  'Z3,',
+  'Z4,',
+  'Z9,',
+  'z0,',
+  'z2,',
+  'c',
+  's',
+  'C05',
+  'S05',
+  'vCont;',
+  'vCont?',
+  'vCont;r',
+  'vCont;c:1',
+  'vMustReplyEmpty',
+  'qSupported:',
+  'qXfer:features:read:',
+  'qXfer:memory-map:read::',
+  'qRcmd,',
+  'qC',
+  'qfThreadInfo',
+  'QStartNoAckMode',
+  'Hg',
+  'Hc',
+  'T',
+  'D',
+  'k',
+  'vKill;',
+  'R',
+  '!',
+  'b',
+  '',
+  'qThreadExtraInfo,1',
 ];
 const hex = fc.integer({ min: 0, max: 0xffffffff }).map((value) => value.toString(16));
 const tail = fc.oneof(
-  fc.constant(''), hex, fc.tuple(hex, hex).map(([a, b]) => `${a},${b}`), fc.tuple(hex, hex, hex).map(([a, b, c]) => `${a},${b}:${c}`),
-  fc.tuple(fc.integer({ min: 0, max: 90 }), hex).map(([n, value]) => `${n.toString(16)}=${value.padStart(8, '0')}`), fc.string({ maxLength: 60 }),
-  hex.map((value) => value.repeat(300)), hex.map((value) => `target.xml:${value},fff`), fc.constant('0,4:\u0001\u0002}\u0003'),
+  fc.constant(''),
+  hex,
+  fc.tuple(hex, hex).map(([a, b]) => `${a},${b}`),
+  fc.tuple(hex, hex, hex).map(([a, b, c]) => `${a},${b}:${c}`),
+  fc.tuple(fc.integer({ min: 0, max: 90 }), hex).map(([n, value]) => `${n.toString(16)}=${value.padStart(8, '0')}`),
+  fc.string({ maxLength: 60 }),
+  hex.map((value) => value.repeat(300)),
+  hex.map((value) => `target.xml:${value},fff`),
+  fc.constant('0,4:\u0001\u0002}\u0003'),
 );
 const packet = fc.tuple(fc.constantFrom(...verbs), tail).map(([verb, rest]) => encodePacket(verb + rest));
 const piece = fc.oneof(
   { weight: 6, arbitrary: packet },
   { weight: 2, arbitrary: fc.uint8Array({ maxLength: 200 }) },
-  { weight: 2, arbitrary: fc.tuple(packet, fc.nat(40)).map(([bytes, cut]) => bytes.subarray(0, Math.max(0, bytes.length - cut))) },
+  {
+    weight: 2,
+    arbitrary: fc.tuple(packet, fc.nat(40)).map(([bytes, cut]) => bytes.subarray(0, Math.max(0, bytes.length - cut))),
+  },
   { weight: 1, arbitrary: fc.constant(Uint8Array.of(3)) },
-  { weight: 1, arbitrary: fc.constantFrom(Uint8Array.of(0x2b), Uint8Array.of(0x2d), Uint8Array.of(0x24), Uint8Array.of(0x24, 0x24, 0x23)) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      Uint8Array.of(0x2b),
+      Uint8Array.of(0x2d),
+      Uint8Array.of(0x24),
+      Uint8Array.of(0x24, 0x24, 0x23),
+    ),
+  },
   { weight: 1, arbitrary: fc.nat(20000).map((length) => new Uint8Array(length).fill(0x24 + (length & 1))) },
 );
 
 export const gdbConversation = fc.array(piece, { minLength: 1, maxLength: 30 });
 
 /** Fuzzes for `ms`; `check` sees each conversation's end and throws where something is wrong. Returns how many there were. */
-export async function fuzzGdb(ports: GdbPorts, ms: number, seed: number, check: () => void = () => {}): Promise<number> {
+export async function fuzzGdb(
+  ports: GdbPorts,
+  ms: number,
+  seed: number,
+  check: () => void = () => {},
+): Promise<number> {
   const server = new GdbServer(ports);
   const end = performance.now() + ms;
   let conversations = 0;
