@@ -35,7 +35,7 @@ export const WIDE_FROM = 1300;
 /** Three columns as wide as the code, the state and the lists need. */
 const wide: readonly GroupPlan[] = [
   { panes: ['disassembly', 'source'] },
-  { panes: ['registers', 'descriptors', 'devices'], beside: { pane: 'disassembly', direction: 'right' }, share: 0.36 },
+  { panes: ['registers', 'descriptors', 'devices'], beside: { pane: 'disassembly', direction: 'right' }, share: 0.61 },
   { panes: ['stack', 'linux'], beside: { pane: 'registers', direction: 'right' }, share: 0.25 },
   { panes: ['monitor', 'watch', 'symbols'], beside: { pane: 'disassembly', direction: 'below' }, share: 0.3 },
   { panes: ['memory'], beside: { pane: 'registers', direction: 'below' }, share: 0.42 },

@@ -32,8 +32,11 @@ export class ChangeTracker {
   #instructions = -1;
 
   update(state: RegisterState, instructions: number): Set<string> {
-    if (instructions !== this.#instructions) this.#before = this.#now;
-    this.#now = valuesOf(state);
+    const next = valuesOf(state);
+    // A read may be newer than the status it was asked for; the same values once more are no new stop.
+    const same = next.size === this.#now.size && [...next].every(([name, value]) => this.#now.get(name) === value);
+    if (instructions !== this.#instructions && !same) this.#before = this.#now;
+    this.#now = next;
     this.#instructions = instructions;
     const changed = new Set<string>();
     for (const [name, value] of this.#now) {

@@ -15,6 +15,8 @@ import type { PanePlace } from './pane.ts';
 
 export interface OpenPane {
   readonly id: PaneId;
+  /** Another one each time it is opened. */
+  readonly key: number;
   readonly element: HTMLElement;
   readonly place: PanePlace;
 }
@@ -27,6 +29,7 @@ export class Dock {
   readonly #placed = new Map<string, PanePlace>();
   readonly #host: HTMLElement;
   #key = '';
+  #opened = 0;
   #loading = false;
   #saving: ReturnType<typeof setTimeout> | undefined;
 
@@ -114,6 +117,7 @@ export class Dock {
   }
 
   #fill(): void {
+    this.#api.layout(this.#host.clientWidth, this.#host.clientHeight, true);
     this.#api.clear();
     const { clientWidth: width, clientHeight: height } = this.#host;
     for (const { panes, beside, share } of defaultPlan(width)) {
@@ -162,7 +166,7 @@ export class Dock {
       element,
       init: () => {
         this.#placed.set(id, place);
-        if (PANES.some((pane) => pane.id === id)) this.open.push({ id, element, place });
+        if (PANES.some((pane) => pane.id === id)) this.open.push({ id, key: ++this.#opened, element, place });
       },
       dispose: () => {
         if (this.#placed.get(id) === place) this.#placed.delete(id);
