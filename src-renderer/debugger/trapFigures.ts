@@ -1,6 +1,6 @@
 // The three dimensions of Popek and Goldberg as figures of one guest.
 import type { TrapSummary } from '../../core/api/debug.ts';
-import { countText } from '../components/format.ts';
+import { countText, groupedText } from '../components/format.ts';
 
 export interface Figure {
   readonly id: 'efficiency' | 'safety' | 'fidelity';
@@ -19,10 +19,6 @@ export function shareText(part: number, whole: number): string {
   const missing = part / whole;
   const decimals = Math.min(6, Math.max(1, Math.ceil(-Math.log10(missing)) - 1));
   return `${(100 * (1 - missing)).toFixed(decimals)} %`;
-}
-
-export function groupedText(value: number): string {
-  return Math.round(value).toLocaleString('en').replaceAll(',', ' ');
 }
 
 export function costText(ns: number): string {
