@@ -187,7 +187,8 @@ function runFromSymbol(lengthAt: (address: bigint) => number, symbols: SymbolSou
  */
 function runByTrying(lengthAt: (address: bigint) => number, end: bigint, wanted: number): bigint[] {
   const window = BigInt(Math.min(MAX_BEFORE_BYTES, wanted * BYTES_A_LINE + 4 * MAX_LENGTH));
-  const from = end > window ? end - window : 0n;
+  let from = end > window ? end - window : 0n;
+  while (from < end && lengthAt(from) === 0) from = (from / PAGE + 1n) * PAGE;
   const votes = new Map<bigint, number>();
   const meets = (start: bigint): bigint[] | null => {
     const run: bigint[] = [];
@@ -213,7 +214,5 @@ function runByTrying(lengthAt: (address: bigint) => number, end: bigint, wanted:
       bestVotes = count;
     }
   }
-  // Too close to where memory begins for that: the nearest start that meets.
-  for (let back = 1n; best.length === 0 && back <= BigInt(MAX_LENGTH) && back <= end; back++) best = meets(end - back) ?? [];
   return best.slice(-wanted);
 }

@@ -11,6 +11,8 @@ export type UnwindSymbols = SymbolSource & Partial<CallFrameSource>;
 const MAX_FRAMES = 1000;
 /** Words of an unframed function's stack that are looked at. */
 const SCAN_WORDS = 64;
+/** Where the set-up of a frame is looked for. */
+const PROLOGUE_BYTES = 24;
 /** Distance between two frames that is still plausible. */
 const MAX_FRAME_BYTES = 0x10_0000n;
 const FLAGS_RESERVED = 0xffc0_802an;
@@ -224,7 +226,7 @@ class Unwinder {
     const word = BigInt(this.#word);
     if (framePointer < frame.stack || framePointer - frame.stack > MAX_FRAME_BYTES) return null;
     if (this.#word !== 2 && framePointer % 4n !== 0n) return null;
-    if (frame.how === 'registers' && !this.#isFramed(frame.counter)) {
+    if (!this.#isFramed(frame.afterCall ? frame.counter - 1n : frame.counter)) {
       const scanned = this.#byScan(frame);
       if (scanned !== null) return scanned;
     }
@@ -256,12 +258,17 @@ class Unwinder {
   #isFramed(address: bigint): boolean {
     const nearest = this.#symbols.nearest(address);
     if (nearest === null) return true;
-    let start = nearest.address;
-    const code = this.#target.memory.read('linear', start, 4);
-    // ENDBR32, ENDBR64.
-    if (code !== null && code[0] === 0xf3 && code[1] === 0x0f && code[2] === 0x1e && (code[3] & 0xfe) === 0xfa) start += 4n;
-    if (code?.[0] === 0xc8) return address > nearest.address;
-    return this.#atPush(start) && address > start + (this.#word === 8 ? 3n : 2n);
+    const code = this.#target.memory.read('linear', nearest.address, PROLOGUE_BYTES);
+    if (code === null) return true;
+    const passed = address - nearest.address;
+    // ENTER, or PUSH EBP and MOV EBP,ESP, maybe with something between them.
+    if (code[0] === 0xc8) return passed > 0n;
+    const push = code.indexOf(0x55);
+    for (let at = push + 1; push >= 0 && at + 1 < code.length; at++) {
+      const moves = (code[at] === 0x89 && code[at + 1] === 0xe5) || (code[at] === 0x8b && code[at + 1] === 0xec);
+      if (moves) return passed > BigInt(at);
+    }
+    return false;
   }
 
   /** A return address, or an interrupt's frame, somewhere above the stack pointer. */
@@ -270,7 +277,7 @@ class Unwinder {
     const framed = frame.framePointer !== undefined && frame.framePointer > frame.stack ? frame.framePointer : null;
     for (let index = 0n; index < BigInt(SCAN_WORDS); index++) {
       const offset = frame.stack + index * word;
-      if (framed !== null && frame.how === 'registers' && offset >= framed) break;
+      if (framed !== null && offset >= framed) break;
       const value = this.#read(offset);
       if (value === null) break;
       if (value === 0n) continue;
