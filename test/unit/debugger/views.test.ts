@@ -35,7 +35,7 @@ test('registers are decoded by field and fit the contract', () => {
   cpu.setReg32(6, 0x7010);
   target.registers.set('dr7', 0x00020403n);
   target.registers.set('st0', 0x4000c90fdaa22168c235n);
-  const pics = [pic('pic0', 0x20, { edges: 1, imr: 0xfe, isr: 4 }), device('other', { imr: 1 }), pic('pic1', 0x28, { lines: 0x20, elcr: 0x20, imr: 0 })];
+  const pics = [pic('pic1', 0x28, { lines: 0x20, elcr: 0x20, imr: 0 }), device('other', { imr: 1 }), pic('pic0', 0x20, { edges: 1, imr: 0xfe, isr: 4 })];
   const before = snapshot(fixture);
   const view = registerView(target, pics, named('table', 0x2000n));
   expect(snapshot(fixture)).toBe(before);
