@@ -98,8 +98,7 @@ export class MachineRuntime {
       const monitor = monitorPath(this.#folder);
       await connection.call('configure', { holder: record.name, configuration: record.configuration, monitor });
       this.#startedAt = Date.now();
-      // Both are sent before the process takes its first turn.
-      await Promise.all([connection.call('start', {}), ...(paused ? [connection.call('pause', {})] : [])]);
+      await connection.call(paused ? 'startPaused' : 'start', {});
     } catch (error) {
       const failure = toFailureRecord(error);
       if (failure.code !== 'process-lost') {

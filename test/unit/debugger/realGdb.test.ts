@@ -118,7 +118,7 @@ async function stage(image: string, real: boolean): Promise<Stage> {
     cpu.rip = 0x8000;
   }
   const target = new CpuTarget(cpu, physical);
-  const evaluator = { evaluate: (text: string) => BigInt(text), format: (text: string) => text, check: () => {} };
+  const evaluator = { evaluate: (text: string) => BigInt(text), format: (text: string) => text, check: () => {}, checkFormat: () => {} };
   const breakpoints: Breakpoints = new Breakpoints(cpu, evaluator, { onChange: () => controller.rearm(), onLog: () => {} });
   const controller: Controller = new Controller({
     hypervisor, target, breakpoints, evaluator, caller: () => null, policyStops: () => false,
