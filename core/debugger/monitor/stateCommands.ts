@@ -276,9 +276,9 @@ export const stateCommands: readonly MonitorCommand[] = [
     complete: symbolCompletion,
     run: async (text, context) => {
       const result = await context.handlers['debug.evaluate']({ expression: required(text, 'an expression') });
-      const text = result.text === '' ? `0x${result.value.replace(/^0+(?=.)/, '')}  ${result.signed}` : result.text;
+      const shown = result.text === '' ? `0x${result.value.replace(/^0+(?=.)/, '')}  ${result.signed}` : result.text;
       const symbol = result.place?.symbol ?? '';
-      return symbol === '' || text.includes(symbol) ? text : `${text}  <${symbol}>`;
+      return symbol === '' || shown.includes(symbol) ? shown : `${shown}  <${symbol}>`;
     },
   },
   {
