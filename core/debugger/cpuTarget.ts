@@ -9,6 +9,7 @@ import type { DebugTarget, Space, TargetMemory, TargetMode } from './target.ts';
 
 const PAGE = 4096;
 const FOUR_GIB = 2 ** 32;
+const CR0_PG = 0x80000000, EFER_LMA = 0x400;
 
 export class CpuTarget implements DebugTarget {
   readonly cpu: Cpu;
@@ -45,8 +46,8 @@ export class CpuTarget implements DebugTarget {
       : bits === 32 ? 'real mode with 32-bit code' : 'real mode';
     return {
       name, bits, privilege: cpu.cpl, protectedMode, virtual8086,
-      paging: (cpu.get32(FIELD.cr0) & 0x80000000) !== 0,
-      addressBytes: this.pages.paging().linearBits === 48 ? 8 : 4,
+      paging: (cpu.get32(FIELD.cr0) & CR0_PG) !== 0,
+      addressBytes: (cpu.get32(FIELD.efer) & EFER_LMA) !== 0 ? 8 : 4,
     };
   }
 }

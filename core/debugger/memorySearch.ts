@@ -7,6 +7,8 @@ import { DebugError, type Space } from './target.ts';
 /** Bytes that one piece looks through, and candidates that it compares at most. */
 const PIECE_BYTES = 32 << 20;
 const PIECE_CANDIDATES = 2_000_000;
+/** Bytes of a stretch that are looked at to choose what to look for. */
+const SAMPLES = 1024;
 const FOUR_GIB = 2 ** 32;
 const PAGE = 4096;
 
@@ -16,8 +18,6 @@ interface BytePattern {
   readonly values: Uint8Array;
   readonly others: Uint8Array;
   readonly wild: Uint8Array;
-  /** The position to look for first: as rare a byte as there is. -1: all is wild. */
-  readonly anchor: number;
 }
 /** Little-endian values in [low, low + slack], at any address. */
 interface PointerPattern {
@@ -88,24 +88,24 @@ function textPatterns(text: string, ignoreCase: boolean): BytePattern[] {
   );
 }
 
-function bytePattern(values: Uint8Array, others: Uint8Array, wild: Uint8Array): BytePattern {
-  let anchor = -1, best = Infinity;
+const bytePattern = (values: Uint8Array, others: Uint8Array, wild: Uint8Array): BytePattern => ({ kind: 'bytes', values, others, wild });
+
+/** The position of a pattern to look for first: the byte that is rarest in a sample of the memory. */
+function anchorOf(bytes: Uint8Array, { values, others, wild }: BytePattern): number {
+  const counts = new Uint16Array(256);
+  const stride = Math.max(1, Math.floor(bytes.length / SAMPLES)) | 1;
+  for (let at = 0; at < bytes.length; at += stride) counts[bytes[at]]++;
+  let anchor = 0, best = Infinity;
   for (let index = 0; index < values.length; index++) {
-    const cost = commonness(values[index]) + (others[index] === values[index] ? 0 : 3);
+    const value = values[index], other = others[index];
+    // Zeros come in long runs that a sample may miss; looking for two bytes costs twice.
+    const cost = counts[value] + (value === 0 ? 2 : 0) + (other === value ? 0 : counts[other] + 1);
     if (wild[index] === 0 && cost < best) {
       best = cost;
       anchor = index;
     }
   }
-  return { kind: 'bytes', values, others, wild, anchor };
-}
-
-/** How often a byte is met in memory, roughly. */
-function commonness(byte: number): number {
-  if (byte === 0) return 20;
-  if (byte === 0xff || byte === 0xcc || byte === 0x90) return 10;
-  if (byte < 4 || byte === 0x20 || byte === 0x65 || byte === 0x8b || byte === 0x89) return 5;
-  return byte >= 0x61 && byte <= 0x7a ? 2 : 1;
+  return anchor;
 }
 
 const lengthOf = (pattern: Pattern): number => (pattern.kind === 'bytes' ? pattern.values.length : pattern.bytes);
@@ -274,9 +274,13 @@ class Matches {
 
 function scan(bytes: Uint8Array, address: bigint, pattern: Pattern, found: Matches): void {
   if (bytes.length < lengthOf(pattern)) return;
-  if (pattern.kind === 'pointer') scanPointers(bytes, address, pattern, found);
-  else if (pattern.values[pattern.anchor] === pattern.others[pattern.anchor]) scanBytes(bytes, address, pattern, found);
-  else scanEitherCase(bytes, address, pattern, found);
+  if (pattern.kind === 'pointer') {
+    scanPointers(bytes, address, pattern, found);
+    return;
+  }
+  const anchor = anchorOf(bytes, pattern);
+  if (pattern.values[anchor] === pattern.others[anchor]) scanBytes(bytes, address, pattern, anchor, found);
+  else scanEitherCase(bytes, address, pattern, anchor, found);
 }
 
 function fits(bytes: Uint8Array, at: number, pattern: BytePattern): boolean {
@@ -288,8 +292,8 @@ function fits(bytes: Uint8Array, at: number, pattern: BytePattern): boolean {
   return true;
 }
 
-function scanBytes(bytes: Uint8Array, address: bigint, pattern: BytePattern, found: Matches): void {
-  const { anchor, values } = pattern;
+function scanBytes(bytes: Uint8Array, address: bigint, pattern: BytePattern, anchor: number, found: Matches): void {
+  const { values } = pattern;
   const byte = values[anchor];
   const last = bytes.length - values.length + anchor;
   let count = 0;
@@ -305,8 +309,8 @@ function scanBytes(bytes: Uint8Array, address: bigint, pattern: BytePattern, fou
 }
 
 /** As scanBytes where the anchor is a letter in either case. */
-function scanEitherCase(bytes: Uint8Array, address: bigint, pattern: BytePattern, found: Matches): void {
-  const { anchor, values, others } = pattern;
+function scanEitherCase(bytes: Uint8Array, address: bigint, pattern: BytePattern, anchor: number, found: Matches): void {
+  const { values, others } = pattern;
   const last = bytes.length - values.length + anchor;
   const seek = (byte: number, from: number): number => {
     const at = bytes.indexOf(byte, from);
@@ -328,26 +332,41 @@ function scanEitherCase(bytes: Uint8Array, address: bigint, pattern: BytePattern
   }
 }
 
+/** Values in a range at any address, odd ones too: four windows to a word of memory. */
 function scanPointers(bytes: Uint8Array, address: bigint, pattern: PointerPattern, found: Matches): void {
-  const { slack } = pattern;
-  const width = pattern.bytes;
-  const low = Number(pattern.low & 0xffffffffn) | 0, high = Number(pattern.low >> 32n) | 0;
-  let word = 0, upper = 0, count = 0;
-  for (let at = 0; at < bytes.length; at++) {
-    // The window slides by a byte: `word` is the lower half for four bytes, `upper` the newest four for eight.
-    if (width === 8) {
-      word = (word >>> 8) | (upper << 24);
-      upper = (upper >>> 8) | (bytes[at] << 24);
-    } else word = (word >>> 8) | (bytes[at] << 24);
-    const distance = (word - low) >>> 0;
-    if (distance > slack || at < width - 1) continue;
-    const carried = (word >>> 0) < (low >>> 0) ? 1 : 0;
-    if (width === 8 && upper !== ((high + carried) | 0)) continue;
-    // Without a carry to take it, a value that wrapped is below the range.
-    if (width === 4 && carried === 1) continue;
-    found.add(address + BigInt(at - width + 1));
-    if (++count < found.limit) continue;
-    found.stopAt(address + BigInt(at - width + 2));
-    return;
+  const low = Number(pattern.low & 0xffffffffn) | 0;
+  // Signed numbers with the sign turned compare as unsigned ones would, and stay small integers.
+  const slack = pattern.slack ^ -0x80000000;
+  const verify = pointerVerifier(bytes, address, pattern, found);
+  const head = Math.min((4 - (bytes.byteOffset & 3)) & 3, bytes.length);
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + head, (bytes.length - head) >>> 2);
+  for (let at = 0; at < head; at++) if (!verify(at)) return;
+  for (let index = 0, last = words.length - 1; index < last; index++) {
+    const word = words[index], next = words[index + 1];
+    const hits =
+      ((word - low) ^ -0x80000000) <= slack ||
+      ((((word >>> 8) | (next << 24)) - low) ^ -0x80000000) <= slack ||
+      ((((word >>> 16) | (next << 16)) - low) ^ -0x80000000) <= slack ||
+      ((((word >>> 24) | (next << 8)) - low) ^ -0x80000000) <= slack;
+    if (!hits) continue;
+    const at = head + index * 4;
+    if (!verify(at) || !verify(at + 1) || !verify(at + 2) || !verify(at + 3)) return;
   }
+  for (let at = Math.max(head, head + (words.length - 1) * 4); at < bytes.length; at++) if (!verify(at)) return;
+}
+
+/** Looks at one place as a whole; false: enough was found. */
+function pointerVerifier(bytes: Uint8Array, address: bigint, pattern: PointerPattern, found: Matches): (at: number) => boolean {
+  const last = pattern.low + BigInt(pattern.slack);
+  let count = 0;
+  return (at) => {
+    if (at + pattern.bytes > bytes.length) return true;
+    let value = 0n;
+    for (let index = pattern.bytes - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes[at + index]);
+    if (value < pattern.low || value > last) return true;
+    found.add(address + BigInt(at));
+    if (++count < found.limit) return true;
+    found.stopAt(address + BigInt(at + 1));
+    return false;
+  };
 }

@@ -216,11 +216,11 @@ export function fieldsOf(value: bigint, rows: readonly FieldRow[]): RegisterReco
   });
 }
 
-/** The 8259s, known by the shape of their state. */
+/** The 8259s, known by the shape of their state; the first by its id has IRQ 0 to 7. */
 function interruptGroup(devices: readonly Device[]): RegisterGroup {
   const registers: RegisterRecord[] = [];
   let firstIrq = 0;
-  for (const device of devices) {
+  for (const device of devices.toSorted((a, b) => (a.id < b.id ? -1 : 1))) {
     const state = device.state.save() as Record<string, unknown> | null;
     if (state === null || typeof state !== 'object') continue;
     const { imr, isr, elcr, edges, lines, base } = state;

@@ -67,7 +67,8 @@ export const controlCommands: readonly MonitorCommand[] = [
     },
   },
   {
-    names: ['run-to-event', 'event'], group: 'Running', arguments: events.join('|'), help: 'runs to the next event of a kind',
+    names: ['run-to-event', 'event'], group: 'Running', arguments: 'EVENT', help: 'runs to the next event of a kind',
+    details: `Events: ${events.join(' ')}`,
     complete: (before) => (before.length === 0 ? events : []),
     run: (text, context) => control(context, { action: 'run-to-event', event: oneOf(text, events, 'the event') }, WAIT_MS),
   },

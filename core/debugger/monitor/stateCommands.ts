@@ -276,8 +276,9 @@ export const stateCommands: readonly MonitorCommand[] = [
     complete: symbolCompletion,
     run: async (text, context) => {
       const result = await context.handlers['debug.evaluate']({ expression: required(text, 'an expression') });
-      const symbol = result.place?.symbol == null ? '' : `  <${result.place.symbol}>`;
-      return `${result.text === '' ? '' : `${result.text}  `}0x${result.value.replace(/^0+(?=.)/, '')}  ${result.signed}${symbol}`;
+      const shown = result.text === '' ? `0x${result.value.replace(/^0+(?=.)/, '')}  ${result.signed}` : result.text;
+      const symbol = result.place?.symbol ?? '';
+      return symbol === '' || shown.includes(symbol) ? shown : `${shown}  <${symbol}>`;
     },
   },
   {

@@ -9,9 +9,11 @@ import { CpuTarget } from '../../../core/debugger/cpuTarget.ts';
 import { Breakpoints } from '../../../core/debugger/breakpoints.ts';
 import { Controller } from '../../../core/debugger/controller.ts';
 import { GdbServer } from '../../../core/debugger/gdb/server.ts';
+import type { GdbPorts } from '../../../core/debugger/gdb/session.ts';
 import { physicalRanges } from '../../../core/debugger/physicalMap.ts';
 import type { ByteConnection } from '../../../core/host/debugHost.ts';
 import { Hypervisor } from '../../../core/hypervisor/hypervisor.ts';
+import { fuzzGdb } from '../../support/gdbFuzz.ts';
 import { CS, DS, ES, SS } from '../../../core/cpu/state/layout.ts';
 
 const PROGRAM = `
@@ -77,6 +79,7 @@ interface Stage {
   readonly controller: Controller;
   readonly breakpoints: Breakpoints;
   readonly target: CpuTarget;
+  readonly ports: GdbPorts;
   readonly port: number;
 }
 const servers: Server[] = [];
@@ -123,9 +126,10 @@ async function stage(image: string, real: boolean): Promise<Stage> {
       throw new Error('GDB steps by itself');
     },
   });
-  const gdb = new GdbServer({
+  const ports: GdbPorts = {
     target, controller, breakpoints, monitor: async (line) => `you said ${line}`, physicalRanges: () => physicalRanges(cpu, physical, []),
-  });
+  };
+  const gdb = new GdbServer(ports);
   const server = createServer((socket) => {
     socket.setNoDelay(true);
     socket.on('error', () => {});
@@ -141,7 +145,7 @@ async function stage(image: string, real: boolean): Promise<Stage> {
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   hypervisor.start();
-  return { hypervisor, controller, breakpoints, target, port: (server.address() as AddressInfo).port };
+  return { hypervisor, controller, breakpoints, target, ports, port: (server.address() as AddressInfo).port };
 }
 
 /** Runs gdb with commands; all that it prints. */
@@ -221,4 +225,23 @@ test.skipIf(!hasGdb)('gdb killed in the middle: the guest goes on without its br
   for (let wait = 0; wait < 100 && machine.controller.state !== 'running'; wait++) await new Promise((resolve) => setTimeout(resolve, 20));
   expect(machine.breakpoints.list()).toEqual([]);
   expect(machine.controller.state).toBe('running');
+});
+
+test('fuzzed clients leave a real machine running', async () => {
+  let conversations = 0;
+  // A conversation may well crash the guest, by a register or by memory: then there is a new one.
+  for (let seed = 1; seed <= 6; seed++) {
+    const machine = await stage('program.bin', false);
+    const crashed = new Error('crashed');
+    const round = fuzzGdb(machine.ports, 400, seed, () => {
+      expect(machine.breakpoints.list()).toEqual([]);
+      if (machine.controller.state === 'halted') throw crashed;
+      expect(machine.controller.state).toBe('running');
+      conversations++;
+    });
+    await round.catch((error: unknown) => {
+      if (error !== crashed) throw error;
+    });
+  }
+  expect(conversations).toBeGreaterThan(20);
 });

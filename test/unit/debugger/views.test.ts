@@ -12,6 +12,7 @@ import { registerView } from '../../../core/debugger/registerView.ts';
 import {
   addressRangeSchema, debugMethods, descriptorTableSchema, pageWalkSchema, physicalRangeSchema, tlbEntrySchema, type MemoryPattern, type StateNode,
 } from '../../../core/api/debug.ts';
+import fc from 'fast-check';
 import { z } from 'zod';
 import { runProgram } from '../../system/systemHarness.ts';
 import { PhysicalMap } from '../../../core/mmu/physicalMap.ts';
@@ -34,7 +35,7 @@ test('registers are decoded by field and fit the contract', () => {
   cpu.setReg32(6, 0x7010);
   target.registers.set('dr7', 0x00020403n);
   target.registers.set('st0', 0x4000c90fdaa22168c235n);
-  const pics = [pic('pic0', 0x20, { edges: 1, imr: 0xfe, isr: 4 }), device('other', { imr: 1 }), pic('pic1', 0x28, { lines: 0x20, elcr: 0x20, imr: 0 })];
+  const pics = [pic('pic1', 0x28, { lines: 0x20, elcr: 0x20, imr: 0 }), device('other', { imr: 1 }), pic('pic0', 0x20, { edges: 1, imr: 0xfe, isr: 4 })];
   const before = snapshot(fixture);
   const view = registerView(target, pics, named('table', 0x2000n));
   expect(snapshot(fixture)).toBe(before);
@@ -60,6 +61,15 @@ test('registers are decoded by field and fit the contract', () => {
     expect(one.value.length, one.name).toBe(Math.ceil(one.width / 4));
     if (one.editable && !['ldtr', 'tr'].includes(one.name)) expect(target.registers.set(one.name, BigInt(`0x${one.value}`)), one.name).toBe(true);
   }
+});
+
+test('a 486 has no model-specific registers, and every view still works', () => {
+  const { target } = flatMode('486');
+  const view = registerView(target, [], noSymbol);
+  expect(debugMethods['debug.registers'].response.parse(view)).toEqual(view);
+  expect(view.groups.find(({ id }) => id === 'msr')!.registers).toEqual([]);
+  expect(target.registers.get('tsc')).toBeUndefined();
+  expect(target.registers.set('cr4', 0x10n)).toBe(false);
 });
 
 test('x87 values in decimal', () => {
@@ -322,6 +332,49 @@ test('memory searches: wildcards, text, pointers, borders', () => {
   cpu.u8.fill(0xab, cpu.map.ram + 0x400000, cpu.map.ram + 0x400400);
   expect(searchAll(target, 'physical', { kind: 'bytes', value: 'abab' }, { limit: 100 })).toHaveLength(0x3ff);
   expect(searchAll(target, 'physical', { kind: 'text', value: '\u00ab', ignoreCase: false }, { limit: 7 })).toEqual([0x4003ffn]);
+});
+
+test('a search finds what a look at every byte finds', () => {
+  const fixture = pagedMode();
+  const { cpu, target, write32 } = fixture;
+  const ram = cpu.map.ram;
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 15 }), { minLength: 8, maxLength: 8 }),
+      fc.uint8Array({ minLength: 600, maxLength: 600, max: 3 }),
+      fc.array(fc.option(fc.integer({ min: 0, max: 3 }), { freq: 4 }), { minLength: 2, maxLength: 6 }).filter((bytes) => bytes.some((byte) => byte !== null)),
+      fc.integer({ min: 1, max: 9 }),
+      fc.integer({ min: 0, max: 0x20000 }),
+      (frames, noise, pattern, limit, slack) => {
+        // Eight linear pages over sixteen frames, in any order, some at several places.
+        frames.forEach((frame, page) => write32(TABLE + (0x200 + page) * 4, ((0x100 + frame) << 12) | 7));
+        for (let frame = 0; frame < 16; frame++) {
+          cpu.u8.set(noise.subarray(0, 300), ram + ((0x100 + frame) << 12));
+          cpu.u8.set(noise.subarray(300), ram + ((0x100 + frame) << 12) + 4096 - 300);
+        }
+        const from = 0x200000n, to = 0x207fffn;
+        const memory = target.memory.read('linear', from, 0x8000)!;
+        const value = pattern.map((byte) => (byte === null ? '??' : `0${byte}`)).join(' ');
+        const expected: bigint[] = [];
+        for (let at = 0; at + pattern.length <= memory.length; at++) {
+          if (pattern.every((byte, index) => byte === null || memory[at + index] === byte)) expected.push(from + BigInt(at));
+        }
+        const view = new DataView(memory.buffer);
+        const low = view.getUint32(300, true);
+        const pointers: bigint[] = [];
+        for (let at = 0; at + 4 <= memory.length; at++) {
+          const word = view.getUint32(at, true);
+          if (word >= low && word <= low + slack) pointers.push(from + BigInt(at));
+        }
+        // So many matches are not asked for one by one.
+        if (expected.length < 900) expect(searchAll(target, 'linear', { kind: 'bytes', value }, { from, to, limit })).toEqual(expected);
+        if (pointers.length < 900) {
+          expect(searchAll(target, 'linear', { kind: 'pointer', value: 'x', slack }, { from, to, limit: limit * 10, value: BigInt(low) })).toEqual(pointers);
+        }
+      },
+    ),
+    { seed: 5, numRuns: 60 },
+  );
 });
 
 test('linear searches find a page as often as it is mapped, and across scattered pages', () => {
