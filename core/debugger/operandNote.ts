@@ -66,7 +66,7 @@ function loopNote(text: InstructionText, target: DebugTarget, mnemonic: string, 
 
 /** Where RET goes. */
 function returnNote(text: InstructionText, target: DebugTarget, symbols: SymbolSource, bits: 16 | 32 | 64): string {
-  if (text.flow !== 'return' || !/^ret/.test(text.mnemonic)) return '';
+  if (text.flow !== 'return' || !text.mnemonic.startsWith('ret')) return '';
   const { registers, memory } = target;
   const size = bits / 8;
   const stack = (registers.get('ss.base') ?? 0n) + (registers.get(bits === 64 ? 'rsp' : bits === 32 ? 'esp' : 'sp') ?? 0n);
@@ -120,7 +120,7 @@ function linearAddress(operand: InstructionText['memory'][number], target: Debug
   if (base === undefined || index === undefined) return null;
   // The address size shows in the registers: [bx+si] wraps at 64 KiB.
   const register = operand.base ?? operand.index;
-  const width = register === null ? bits : /^r/.test(register) ? 64 : /^e/.test(register) ? 32 : 16;
+  const width = register === null ? bits : register.startsWith('r') ? 64 : register.startsWith('e') ? 32 : 16;
   const offset = BigInt.asUintN(width, base + index * BigInt(operand.scale) + operand.displacement);
   const flat = bits === 64 && !/^[fg]s$/.test(operand.segment);
   const segment = flat ? 0n : (target.registers.get(`${operand.segment}.base`) ?? 0n);

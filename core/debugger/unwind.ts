@@ -235,10 +235,22 @@ class Unwinder {
     const near = this.#code(returnTo, frame.codeBase);
     const stack = framePointer + 2n * word;
     const registers = this.#withStack(frame.registers, stack, saved);
-    if (this.#followsCall(near)) {
-      return { frame: stack, caller: { ...frame, counter: near, stack, framePointer: saved, registers, afterCall: true, how: 'frame pointer' } };
-    }
-    return this.#farReturn(frame, framePointer, saved, returnTo) ?? this.#interruptAt(frame, framePointer + word, saved);
+    const caller: Caller = {
+      frame: stack,
+      caller: { ...frame, counter: near, stack, framePointer: saved, registers, afterCall: true, how: 'frame pointer' },
+    };
+    if (this.#followsCall(near)) return caller;
+    return this.#farReturn(frame, framePointer, saved, returnTo)
+      ?? this.#interruptAt(frame, framePointer + word, saved)
+      ?? (this.#isGoneCode(near, framePointer, saved) ? caller : null);
+  }
+
+  /** Code that was discarded after use, as a kernel's start: its name is known and the chain goes on. */
+  #isGoneCode(counter: bigint, framePointer: bigint, saved: bigint): boolean {
+    if (!this.#isKnownCode(counter) || !this.#isMapped(counter)) return false;
+    if (saved <= framePointer || saved - framePointer > MAX_FRAME_BYTES || saved % 4n !== 0n) return false;
+    const next = this.#read(saved + BigInt(this.#word));
+    return next !== null && this.#isKnownCode(this.#mask(next));
   }
 
   /** A far return: offset and segment. In real mode that is common; elsewhere it takes a descriptor to find the base. */

@@ -187,7 +187,8 @@ type Addresses = (index: number) => { value: bigint; absolute: boolean };
 
 function findAddresses(bytes: Uint8Array, names: Names, behindIndex: number): Addresses | null {
   const { countAt } = names, count = names.texts.length;
-  for (const size of [4, 8] as const) {
+  // The lower half of a wide base looks like a narrow one, so wide ones come first.
+  for (const size of [8, 4] as const) {
     const align = (at: number): number => Math.ceil(at / size) * size;
     // Since 6.4 behind the tokens.
     const late = align(behindIndex);

@@ -8,7 +8,7 @@ const MAX_SYMBOLS = 4_000_000;
 const MAX_BROKEN = 100;
 const NEWLINE = 0x0a;
 const MAX_LINE = 2048;
-const LINE = /^([0-9a-fA-F]{1,16}) ([A-Za-z?\-]) (\S{1,1024})(?:[ \t]+\[([^\]]{1,128})\])?$/;
+const LINE = /^([0-9a-fA-F]{1,16}) ([A-Za-z?-]) (\S{1,1024})(?:[ \t]+\[([^\]]{1,128})\])?$/;
 
 export interface TextMap {
   readonly kind: string;
@@ -38,7 +38,7 @@ export const rankOf = (letter: string, name: string): number =>
 export function isTextMap(bytes: Uint8Array): boolean {
   const end = bytes.subarray(0, MAX_LINE).indexOf(NEWLINE);
   const line = decodeText(bytes, 0, end < 0 ? Math.min(bytes.length, MAX_LINE) : end).trimEnd();
-  return /^[0-9a-fA-F]{1,16} [A-Za-z?\-] \S/.test(line);
+  return /^[0-9a-fA-F]{1,16} [A-Za-z?-] \S/.test(line);
 }
 
 /** Throws a DebugError that names the file, what was expected and what was found. */
