@@ -3,6 +3,8 @@ export const MACHINE_TABS = [
   { name: 'overview', label: 'Overview' },
   { name: 'console', label: 'Console' },
   { name: 'serial', label: 'Serial' },
+  { name: 'debug', label: 'Debug' },
+  { name: 'traps', label: 'Traps' },
   { name: 'log', label: 'Log' },
   { name: 'settings', label: 'Settings' },
 ] as const;

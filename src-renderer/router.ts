@@ -9,7 +9,16 @@ import OverviewTab from './views/OverviewTab.vue';
 import SerialTab from './views/SerialTab.vue';
 import SettingsTab from './views/SettingsTab.vue';
 
-const views = { overview: OverviewTab, console: ConsoleTab, serial: SerialTab, log: LogTab, settings: SettingsTab };
+const views = {
+  overview: OverviewTab,
+  console: ConsoleTab,
+  serial: SerialTab,
+  // Loaded when they are first opened: the dock and the charts are large.
+  debug: () => import('./views/debugger/DebugTab.vue'),
+  traps: () => import('./views/traps/TrapsTab.vue'),
+  log: LogTab,
+  settings: SettingsTab,
+};
 
 export const router = createRouter({
   history: createWebHashHistory(),

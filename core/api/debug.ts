@@ -577,22 +577,33 @@ export const debugMethods = {
   'traps.setPolicy': method(z.object({ policy: policySchema }), policySchema),
 } as const;
 
+/** A breakpoint's or a symbol file's own `id` becomes `number`, since `id` names the machine. */
+type ForMachine<T> = string extends keyof T
+  ? { id: string }
+  : Omit<T, 'id'> & { id: string } & (T extends { id: number } ? { number: number } : unknown);
 type MachineDebugMethods = {
   readonly [Name in keyof typeof debugMethods]: MethodDefinition<
     z.ZodType<
-      z.output<(typeof debugMethods)[Name]['request']> & { id: string },
-      z.input<(typeof debugMethods)[Name]['request']> & { id: string }
+      ForMachine<z.output<(typeof debugMethods)[Name]['request']>>,
+      ForMachine<z.input<(typeof debugMethods)[Name]['request']>>
     >,
     (typeof debugMethods)[Name]['response']
   >;
 };
 
+function forMachine(request: z.ZodObject): z.ZodObject {
+  const number = request.shape['id'];
+  return request.extend({ ...(number === undefined ? {} : { number }), id: machineIdSchema });
+}
+
+/** What the VM process is asked, from what a shell asked for one machine. */
+export function withoutMachine({ id: _, number, ...request }: { id: string; number?: number }): object {
+  return number === undefined ? request : { ...request, id: number };
+}
+
 /** The same for shells: `id` names the machine. */
 export const machineDebugMethods = Object.fromEntries(
-  Object.entries(debugMethods).map(([name, { request, response }]) => [
-    name,
-    method(request.extend({ id: machineIdSchema }), response),
-  ]),
+  Object.entries(debugMethods).map(([name, { request, response }]) => [name, method(forMachine(request), response)]),
 ) as unknown as MachineDebugMethods;
 
 export const debugMethodNames = Object.keys(debugMethods) as readonly (keyof typeof debugMethods)[];

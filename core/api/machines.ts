@@ -109,7 +109,8 @@ export const machineMethods = {
   ),
   /** Removes the machine's folder with the disks made in it; other files stay. */
   'machines.delete': method(byId, z.null()),
-  'machines.start': method(byId, machineSummarySchema),
+  /** `paused`: it is on, and no instruction has run yet. */
+  'machines.start': method(byId.extend({ paused: z.boolean().default(false) }), machineSummarySchema),
   'machines.pause': method(byId, machineSummarySchema),
   'machines.resume': method(byId, machineSummarySchema),
   'machines.reset': method(byId, machineSummarySchema),

@@ -11,6 +11,7 @@ export interface Evaluator {
   format(template: string): string;
   /** Throws if the text can never be evaluated. */
   check(expression: string): void;
+  checkFormat(template: string): void;
 }
 
 /** Something that happened and that a breakpoint may be about, as CpuHost.exit tells it. */
@@ -238,7 +239,7 @@ export class Breakpoints implements BreakpointList {
   #check({ where, condition, log, addressSpace }: BreakpointSpecification): void {
     if (condition !== '') this.#evaluator.check(condition);
     if (addressSpace !== '') this.#evaluator.check(addressSpace);
-    for (const [, expression] of log.matchAll(/\{([^{}:]+)(?::[^{}]*)?\}/g)) this.#evaluator.check(expression);
+    if (log !== '') this.#evaluator.checkFormat(log);
     if (where.kind === 'execute' || where.kind === 'data') this.#evaluator.check(where.at);
     if (where.kind === 'mmio') this.#evaluator.check(where.from);
     if (where.kind === 'port' && where.to < where.from) throw new DebugError(`ports ${where.from.toString(16)}h..${where.to.toString(16)}h: the last comes before the first`);

@@ -182,7 +182,8 @@ export class CpuRegisters implements TargetRegisters {
     const offset = selector & 0xfff8;
     let base = cpu.get32(FIELD.gdtrBase), limit = cpu.get32(FIELD.gdtrLimit);
     if ((selector & 4) !== 0) {
-      if (systemOnly || (cpu.segmentField(LDTR, SEGMENT.attributes) & 0x80) === 0) return null;
+      const isMissing = (cpu.selector(LDTR) & 0xfffc) === 0 || (cpu.segmentField(LDTR, SEGMENT.attributes) & 0x80) === 0;
+      if (systemOnly || isMissing) return null;
       base = cpu.segmentBase(LDTR);
       limit = cpu.segmentField(LDTR, SEGMENT.limit);
     }

@@ -54,7 +54,7 @@ export function descriptorTable(target: CpuTarget, table: 'gdt' | 'ldt' | 'idt',
   if (table === 'idt') return target.cpu.isProtected ? gateTable(target, symbol) : vectorTable(target, symbol);
   const { cpu } = target;
   const isGlobal = table === 'gdt';
-  if (!isGlobal && (cpu.segmentField(LDTR, SEGMENT.attributes) & 0x80) === 0) {
+  if (!isGlobal && ((cpu.segmentField(LDTR, SEGMENT.attributes) & 0x80) === 0 || (cpu.selector(LDTR) & 0xfffc) === 0)) {
     return { table, base: '0', limit: '0', entries: [], problem: 'there is no LDT: LDTR is null' };
   }
   const base = isGlobal ? cpu.get32(FIELD.gdtrBase) : cpu.segmentBase(LDTR);

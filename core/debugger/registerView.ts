@@ -16,6 +16,8 @@ export type AddressNamer = (address: bigint) => string | null;
 
 /** Addresses this far above the stack pointer still count as the stack. */
 const STACK_BYTES = 0x4000n;
+/** Read-only. */
+const PLATFORM_ID = 0x17;
 const SMALLEST_POINTER = 0x1000n;
 
 export function registerView(
@@ -195,7 +197,7 @@ class RegisterView {
       const value = this.#target.registers.get(`msr.${hexOf(index)}`) ?? 0n;
       const target = known?.startsWith('sysenter_e') === true && value !== 0n ? this.#symbol(value) : null;
       return {
-        name, value: hexOf(value, 16), width: 64, editable: true, fields: [],
+        name, value: hexOf(value, 16), width: 64, editable: index !== PLATFORM_ID, fields: [],
         note: [`MSR ${hexOf(index)}h`, notes[name] ?? '', target ?? ''].filter((part) => part !== '').join(', '),
       };
     });

@@ -378,15 +378,12 @@ export class Hypervisor implements CpuHost {
     clock.runDue();
     this.#applyInputs();
     if (this.#serveRequests()) return null;
+    if (cpu.activity !== 'shutdown') this.#deliverInterrupts();
+    // By an instruction, or by an interrupt that could not be delivered.
     if (cpu.activity === 'shutdown') {
       this.#halt({ kind: 'triple-fault', detail: cpu.shutdownDetail });
       return null;
     }
-    if (cpu.nmiPending && !cpu.nmiBlocked) {
-      cpu.nmiPending = false;
-      cpu.nmiBlocked = true;
-      deliverExternal(cpu, NMI);
-    } else if (cpu.canTakeInterrupt) deliverExternal(cpu, this.#board.acknowledgeInterrupt());
     if (cpu.activity === 'halted') return this.#idle();
     if (this.#control?.stopsHere(null)) {
       this.pause();
@@ -396,6 +393,15 @@ export class Hypervisor implements CpuHost {
     const budget = Math.max(1, Math.min(RUN_LIMIT, until - cpu.instructionCount));
     this.#run(budget);
     return null;
+  }
+
+  #deliverInterrupts(): void {
+    const { cpu } = this;
+    if (cpu.nmiPending && !cpu.nmiBlocked) {
+      cpu.nmiPending = false;
+      cpu.nmiBlocked = true;
+      deliverExternal(cpu, NMI);
+    } else if (cpu.canTakeInterrupt) deliverExternal(cpu, this.#board.acknowledgeInterrupt());
   }
 
   /** One run of the CPU, or one instruction if the debugger steps or a breakpoint must be passed. */

@@ -43,6 +43,8 @@ export const machineConfigurationSchema = z.object({
   rtcStart: z.number().int().nonnegative().nullable().default(null),
   debugExit: z.boolean().default(false),
   exitPolicy: exitPolicySchema.prefault({}),
+  /** Symbol files that the debugger loads; `offset` is added to every address. */
+  symbols: z.array(z.object({ path: z.string().min(1), offset: z.string().max(100).default('0') })).max(16).default([]),
 });
 
 export type CpuModelName = z.infer<typeof cpuModelSchema>;

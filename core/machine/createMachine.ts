@@ -252,6 +252,7 @@ class PcMachine implements RecordedMachine {
       mmioRanges: () => board.mmioClaims(),
       cpuModel: configuration.cpu.model,
       policy: configuration.exitPolicy,
+      symbols: configuration.symbols,
       unclaimed: () => [...this.#unclaimed.values()],
       onReset: this.#resets.event,
     };

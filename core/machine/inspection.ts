@@ -22,6 +22,7 @@ export interface MachineInspection {
   readonly cpuModel: string;
   /** The policy that the machine was configured with. */
   readonly policy: ExitPolicyConfiguration;
+  readonly symbols: readonly { readonly path: string; readonly offset: string }[];
   /** Different ports and addresses that nobody answered, the first ones. */
   unclaimed(): readonly UnclaimedAccess[];
   readonly onReset: (listener: () => void) => Disposable;

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import type { Disposable } from '../../core/base/disposable.ts';
 import { Emitter } from '../../core/base/emitter.ts';
 import type { ApplicationHandlers, EventName, EventOf } from '../../core/api/contract.ts';
-import { debugMethodNames } from '../../core/api/debug.ts';
+import { debugMethodNames, withoutMachine } from '../../core/api/debug.ts';
 import { validationMessage } from '../../core/api/dispatch.ts';
 import { Failure } from '../../core/api/failure.ts';
 import { machineRecordSchema } from '../../core/api/machines.ts';
@@ -218,7 +218,7 @@ export class Application {
       return this.#summary(id);
     };
     return {
-      'machines.start': ({ id }) => act(id, (runtime) => runtime.start(this.library.get(id))),
+      'machines.start': ({ id, paused }) => act(id, (runtime) => runtime.start(this.library.get(id), paused)),
       'machines.pause': ({ id }) => act(id, (runtime) => runtime.pause()),
       'machines.resume': ({ id }) => act(id, (runtime) => runtime.resume()),
       'machines.reset': ({ id }) => act(id, (runtime) => runtime.reset()),
@@ -255,10 +255,10 @@ export class Application {
     type Names = (typeof debugMethodNames)[number];
     const handlers = debugMethodNames.map((name) => [
       name,
-      ({ id, ...request }: { id: string }) =>
-        this.#runtime(id)
+      (request: { id: string }) =>
+        this.#runtime(request.id)
           .connection()
-          .call(name, request as never),
+          .call(name, withoutMachine(request) as never),
     ]);
     return Object.fromEntries(handlers) as unknown as Pick<ApplicationHandlers, Names>;
   }
@@ -308,6 +308,7 @@ export class Application {
     const configuration = machineRecordSchema.shape.configuration.parse({
       memoryMiB: 16,
       disks: [{ path: tourImage, readOnly: true }],
+      symbols: [{ path: tourImage.replace(/\.img$/, '.elf') }],
     });
     if (present === undefined) {
       const name = this.library.freeName('Tour of virtualization');

@@ -83,7 +83,7 @@ export class MachineRuntime {
     return history;
   }
 
-  async start(record: MachineRecord): Promise<void> {
+  async start(record: MachineRecord, paused = false): Promise<void> {
     if (!this.isOff) throw new Failure('wrong-state', `"${record.name}" is on already.`);
     checkConfiguration(record.configuration);
     for (const history of this.#serial.values()) history.clear();
@@ -98,7 +98,7 @@ export class MachineRuntime {
       const monitor = monitorPath(this.#folder);
       await connection.call('configure', { holder: record.name, configuration: record.configuration, monitor });
       this.#startedAt = Date.now();
-      await connection.call('start', {});
+      await connection.call(paused ? 'startPaused' : 'start', {});
     } catch (error) {
       const failure = toFailureRecord(error);
       if (failure.code !== 'process-lost') {

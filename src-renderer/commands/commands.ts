@@ -11,12 +11,13 @@ import { isOn, useMachines } from '../stores/machines.ts';
 import { usePreferences } from '../stores/preferences.ts';
 import { useToasts } from '../stores/toasts.ts';
 import { useWindowState } from '../stores/windowState.ts';
+import { useDebugCommands } from './debugCommands.ts';
 import { saveScreenshot } from './screenshot.ts';
 
 export interface Command {
   readonly id: string;
   readonly title: string;
-  readonly group: 'Machine' | 'View' | 'Program' | 'Go to';
+  readonly group: 'Machine' | 'Debug' | 'View' | 'Program' | 'Go to';
   /** For example `Ctrl Shift P`; Cmd stands for Ctrl on macOS. */
   readonly keys?: string;
   /** Why it cannot run now; absent: it can. */
@@ -52,6 +53,7 @@ export function useCommands(): ComputedRef<Command[]> {
   const toasts = useToasts();
   const router = useRouter();
   const route = useRoute();
+  const debugCommands = useDebugCommands();
 
   async function openFile(): Promise<void> {
     if (client.files.kind === 'in-place') await intake.open(await client.files.choose());
@@ -84,7 +86,7 @@ export function useCommands(): ComputedRef<Command[]> {
         title: 'Show or hide the machine list',
         group: 'View',
         keys: 'Ctrl B',
-        run: () => (windowState.sidebarHidden = !windowState.sidebarHidden),
+        run: () => windowState.toggleSidebar(),
       },
       ...(['system', 'light', 'dark'] as const).map((theme) => ({
         id: `theme-${theme}`,
@@ -105,8 +107,19 @@ export function useCommands(): ComputedRef<Command[]> {
       await machines.start(id);
       await router.push({ name: 'console', params: { id } });
     };
+    const startPaused = async (): Promise<void> => {
+      await machines.startPaused(id);
+      await router.push({ name: 'debug', params: { id } });
+    };
     return [
       { id: 'start', title: 'Start', group: 'Machine', ...only(!on, 'It is on'), run: () => toasts.guard(start) },
+      {
+        id: 'start-paused',
+        title: 'Start paused, to debug',
+        group: 'Machine',
+        ...only(!on, 'It is on'),
+        run: () => toasts.guard(startPaused),
+      },
       {
         id: 'pause',
         title: state === 'paused' ? 'Continue' : 'Pause',
@@ -165,6 +178,10 @@ export function useCommands(): ComputedRef<Command[]> {
         keys: `${modifier} ${index + 1}`,
         run: () => router.push({ name, params: { id } }),
       })),
+      ...debugCommands(machine, {
+        inFront: route.name === 'debug' || route.name === 'traps',
+        show: () => router.push({ name: 'debug', params: { id } }),
+      }),
     ];
   }
 

@@ -21,6 +21,11 @@ export function countText(count: number): string {
   return `${(count / 1_000_000).toFixed(1)}M`;
 }
 
+/** `1 204 881`. */
+export function groupedText(value: number): string {
+  return Math.round(value).toLocaleString('en').replaceAll(',', ' ');
+}
+
 export function mipsText(mips: number): string {
   return `${mips >= 10 ? Math.round(mips) : mips.toFixed(1)} MIPS`;
 }

@@ -91,6 +91,7 @@ export const useMachines = defineStore('machines', () => {
     put,
     loadLog,
     start: act('start'),
+    startPaused: async (id: string) => put(await client.call('machines.start', { id, paused: true })),
     pause: act('pause'),
     resume: act('resume'),
     reset: act('reset'),

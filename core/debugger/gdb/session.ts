@@ -3,7 +3,7 @@
 import type { Disposable } from '../../base/disposable.ts';
 import type { BreakpointSpecification, BreakpointWhere, PhysicalRange } from '../../api/debug.ts';
 import type { ByteConnection } from '../../host/debugHost.ts';
-import type { BreakpointList, DebugController, DebugTarget, StopReport } from '../target.ts';
+import { DebugError, type BreakpointList, type DebugController, type DebugTarget, type StopReport } from '../target.ts';
 import {
   ACK_BYTES, bytesToHex, encodePacket, hexToBytes, MAX_PACKET_BYTES, NAK_BYTES, PacketReader, parseHex, textToPayload,
 } from './packets.ts';
@@ -123,6 +123,7 @@ export class GdbSession implements Disposable {
   }
 
   #pause(): void {
+    this.#letRun = true;
     this.#stopsSoon = true;
     this.#ports.controller.pause('gdb');
   }
@@ -141,7 +142,7 @@ export class GdbSession implements Disposable {
     while (!this.#isBusy && !this.#hasEnded) {
       const payload = this.#queue.shift();
       if (payload === undefined) return;
-      const reply = this.#command(payload);
+      const reply = this.#attempt(payload);
       if (reply !== null) this.#send(reply);
     }
   }
@@ -150,6 +151,17 @@ export class GdbSession implements Disposable {
     if (this.#hasEnded) return;
     this.#lastPacket = encodePacket(payload);
     this.#connection.send(this.#lastPacket);
+  }
+
+  /** Whatever a client asks for, it gets an answer: a refusal of the debugger is one. */
+  #attempt(payload: string): string | null {
+    try {
+      return this.#command(payload);
+    } catch (error) {
+      if (!(error instanceof DebugError)) throw error;
+      this.#waits = false;
+      return INVALID;
+    }
   }
 
   /** The reply, or null: none, or later. */
@@ -205,7 +217,6 @@ export class GdbSession implements Disposable {
     const { controller } = this.#ports;
     if (controller.state !== 'running') return this.#stopReply(controller.stop);
     this.#waits = true;
-    this.#letRun = true;
     this.#pause();
     return null;
   }
@@ -231,7 +242,7 @@ export class GdbSession implements Disposable {
   /** Whether the guest stands because this client wanted it: not so if someone else paused it meanwhile. */
   #isOwn(stop: StopReport): boolean {
     if (stop.kind === 'gdb' || stop.kind === 'step') return true;
-    return [...this.#breakpoints.values()].some(({ id }) => id === stop.breakpointId);
+    return this.#stopReason(stop) !== '' || [...this.#breakpoints.values()].some(({ id }) => id === stop.breakpointId);
   }
 
   /** Steps one by one, calls included: GDB wants to see where they lead. Stops may come at once or later. */
@@ -255,7 +266,10 @@ export class GdbSession implements Disposable {
 
   #stopReason(stop: StopReport | null): string {
     if (stop === null || stop.breakpointId === null) return '';
-    const own = [...this.#breakpoints.values()].find(({ id }) => id === stop.breakpointId);
+    const all = [...this.#breakpoints.values()];
+    const pc = this.#ports.target.programCounter;
+    // Where someone else has a breakpoint too, theirs may be the one that was hit.
+    const own = all.find(({ id }) => id === stop.breakpointId) ?? all.find(({ type, address }) => type < 2 && address === pc);
     if (own === undefined) return '';
     if (own.type < 2) return this.#namesBreaks ? `${own.type === 0 ? 'swbreak' : 'hwbreak'}:;` : '';
     const [, name] = WATCH[own.type as keyof typeof WATCH];

@@ -100,14 +100,15 @@ const types: Readonly<Record<string, string>> = {
 
 /** target.xml. GDB asks once: in 16-bit code it starts with `i8086`, later `set architecture i386` changes that. */
 export function targetDescription(target: DebugTarget): string {
-  const architecture = target.mode().bits === 16 ? 'i8086' : 'i386';
+  // GDB's default, Linux, does not exist for the 8086: it would warn.
+  const architecture = target.mode().bits === 16 ? '<architecture>i8086</architecture><osabi>none</osabi>' : '<architecture>i386</architecture>';
   const parts = features.map(([name, registers]) => {
     const rows = registers.map(({ name: register, bits, type, group }) =>
       `<reg name="${register}" bitsize="${bits}" type="${type}"${group === undefined ? '' : ` group="${group}"`}/>`,
     );
     return `<feature name="${name}">${types[name] ?? ''}${rows.join('')}</feature>`;
   });
-  return `<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0"><architecture>${architecture}</architecture>${parts.join('')}</target>`;
+  return `<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0">${architecture}${parts.join('')}</target>`;
 }
 
 /**

@@ -76,9 +76,9 @@ export async function evaluate(context: MonitorContext, expression: string): Pro
   return BigInt(`0x${value}`);
 }
 
-/** As evaluate, within limits. */
+/** As evaluate, within limits; plain digits are decimal. */
 export async function evaluateNumber(context: MonitorContext, expression: string, what: string, low: number, high: number): Promise<number> {
-  const value = await evaluate(context, expression);
+  const value = /^\d+$/.test(expression) ? BigInt(expression) : await evaluate(context, expression);
   if (value < BigInt(low) || value > BigInt(high)) throw new DebugError(`${what} must be from ${low} to ${high}: ${expression} is ${value}`);
   return Number(value);
 }

@@ -361,6 +361,8 @@ class LineParser {
         default: for (let count = header.lengths[opcode]; count > 0; count--) unit.ulebNumber();
       }
     }
+    // NASM leaves the last sequence open.
+    this.#endSequence(first, address + 1n);
   }
 
   /** Sequences at 0 belong to code that the linker dropped, unless the file is at 0 itself: those are short and harmless. */
@@ -373,5 +375,6 @@ class LineParser {
 }
 
 function joined(directory: string, name: string): string {
-  return directory === '' || name.startsWith('/') || /^[A-Za-z]:[\\/]/.test(name) ? name : `${directory}/${name}`;
+  const whole = directory === '' || name.startsWith('/') || /^[A-Za-z]:[\\/]/.test(name) ? name : `${directory}/${name}`;
+  return whole.replace(/^(?:\.\/+)+/, '');
 }

@@ -227,7 +227,7 @@ export class SymbolTable implements SymbolSource, CallFrameSource {
 
   /** All source files that line tables name. */
   sourceFiles(): string[] {
-    return [...new Set(this.#files.flatMap((file) => file.lines.files))].filter((name) => name !== '?').sort();
+    return [...new Set(this.#files.flatMap((file) => file.lines.files))].filter((name) => name !== '?' && !name.endsWith('/')).sort();
   }
 
   /** Names that begin with a text, then those that hold it; case does not matter. */
