@@ -12,7 +12,7 @@ const MAX_FRAMES = 1000;
 /** Words of an unframed function's stack that are looked at. */
 const SCAN_WORDS = 64;
 /** Where the set-up of a frame is looked for. */
-const PROLOGUE_BYTES = 24;
+const PROLOGUE_BYTES = 48;
 /** Distance between two frames that is still plausible. */
 const MAX_FRAME_BYTES = 0x10_0000n;
 const FLAGS_RESERVED = 0xffc0_802an;
@@ -80,7 +80,7 @@ class Unwinder {
       if (seen.has(key)) break;
       seen.add(key);
       const found: Caller | null = this.#caller(current, frames.length === 0);
-      frames.push(this.#describe(current, frames.length, found?.frame ?? current.framePointer ?? current.stack));
+      frames.push(this.#describe(current, frames.length, found?.frame ?? current.stack));
       current = found === null || !this.#isMapped(found.caller.counter) ? null : found.caller;
     }
     return frames;
@@ -226,7 +226,8 @@ class Unwinder {
     const word = BigInt(this.#word);
     if (framePointer < frame.stack || framePointer - frame.stack > MAX_FRAME_BYTES) return null;
     if (this.#word !== 2 && framePointer % 4n !== 0n) return null;
-    if (!this.#isFramed(frame.afterCall ? frame.counter - 1n : frame.counter)) {
+    // Without a frame of its own the frame pointer is a caller's, so there is a return address below it.
+    if (framePointer > frame.stack && !this.#isFramed(frame.afterCall ? frame.counter - 1n : frame.counter)) {
       const scanned = this.#byScan(frame);
       if (scanned !== null) return scanned;
     }
@@ -235,10 +236,22 @@ class Unwinder {
     const near = this.#code(returnTo, frame.codeBase);
     const stack = framePointer + 2n * word;
     const registers = this.#withStack(frame.registers, stack, saved);
-    if (this.#followsCall(near)) {
-      return { frame: stack, caller: { ...frame, counter: near, stack, framePointer: saved, registers, afterCall: true, how: 'frame pointer' } };
-    }
-    return this.#farReturn(frame, framePointer, saved, returnTo) ?? this.#interruptAt(frame, framePointer + word, saved);
+    const caller: Caller = {
+      frame: stack,
+      caller: { ...frame, counter: near, stack, framePointer: saved, registers, afterCall: true, how: 'frame pointer' },
+    };
+    if (this.#followsCall(near)) return caller;
+    return this.#farReturn(frame, framePointer, saved, returnTo)
+      ?? this.#interruptAt(frame, framePointer + word, saved)
+      ?? (this.#isGoneCode(near, framePointer, saved) ? caller : null);
+  }
+
+  /** Code that was discarded after use, as a kernel's start: its name is known and the chain goes on. */
+  #isGoneCode(counter: bigint, framePointer: bigint, saved: bigint): boolean {
+    if (!this.#isKnownCode(counter) || !this.#isMapped(counter)) return false;
+    if (saved <= framePointer || saved - framePointer > MAX_FRAME_BYTES || saved % 4n !== 0n) return false;
+    const next = this.#read(saved + BigInt(this.#word));
+    return next !== null && this.#isKnownCode(this.#mask(next));
   }
 
   /** A far return: offset and segment. In real mode that is common; elsewhere it takes a descriptor to find the base. */

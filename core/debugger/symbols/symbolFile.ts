@@ -16,6 +16,9 @@ export interface RawSymbol {
 
 /** A symbol without a size reaches no further than this. */
 const UNSIZED_REACH = 0x10_0000n;
+/** Marks of ends, as linker scripts define them, name what is before them and nothing behind. */
+const CODE_END = /^_{1,2}(e(init|xit)?text|end|\w+text_end)$/;
+const DATA_END = /^_{1,2}(edata|end|\w+_end|end_\w+)$/;
 /** How many symbols before the nearest may still enclose an address. */
 const ENCLOSING = 8;
 
@@ -80,7 +83,7 @@ export class SymbolSet {
       const symbol = this.#symbols[index];
       const offset = address - symbol.address;
       // One without a size ends where the next begins.
-      const reach = symbol.size > 0 ? BigInt(symbol.size) : symbol.address === start ? UNSIZED_REACH : 0n;
+      const reach = symbol.size > 0 ? BigInt(symbol.size) : symbol.address === start ? unsizedReach(symbol) : 0n;
       if (offset < reach) return this.#best(index);
     }
     return null;
@@ -100,6 +103,11 @@ export class SymbolSet {
     this.#lowerNames ??= [...this.#symbols, ...this.#constants].map((symbol) => symbol.name.toLowerCase());
     return this.#lowerNames;
   }
+}
+
+function unsizedReach({ name, kind }: RawSymbol): bigint {
+  if (name.charCodeAt(0) !== 0x5f) return UNSIZED_REACH;
+  return CODE_END.test(name) || (kind !== 'function' && DATA_END.test(name)) ? 1n : UNSIZED_REACH;
 }
 
 /** Null: they are sorted already, as in System.map. */

@@ -17,7 +17,7 @@ export interface TextMap {
 }
 
 /** nm(1): upper case is global; `A` is a constant; `U` and lines without an address are left out. */
-function kindOf(letter: string): SymbolKind | null {
+export function kindOfLetter(letter: string): SymbolKind | null {
   switch (letter.toLowerCase()) {
     case 't': case 'w': case 'i':
       return 'function';
@@ -29,6 +29,10 @@ function kindOf(letter: string): SymbolKind | null {
       return 'data';
   }
 }
+
+/** Global names of one address come before static ones, and both before what compilers make up. */
+export const rankOf = (letter: string, name: string): number =>
+  (letter === letter.toLowerCase() ? 2 : 0) + (/^(__pfx_|[._$])/.test(name) ? 4 : 0);
 
 /** Looks at the beginning of a file only. */
 export function isTextMap(bytes: Uint8Array): boolean {
@@ -68,10 +72,10 @@ export function parseTextMap(path: string, bytes: Uint8Array): TextMap {
 
 function symbolOf(match: RegExpExecArray): RawSymbol | null {
   const [, address, letter, name, module] = match;
-  const kind = kindOf(letter);
+  const kind = kindOfLetter(letter);
   if (kind === null) return null;
   // Per-CPU offsets of a 64-bit kernel are marked as constants, and so they are kept.
-  const rank = (letter === letter.toLowerCase() ? 2 : 0) + (/^(__pfx_|[._$])/.test(name) ? 4 : 0) + (module === undefined ? 0 : 1);
+  const rank = rankOf(letter, name) + (module === undefined ? 0 : 1);
   return { name, address: BigInt(`0x${address}`), size: 0, kind, rank };
 }
 

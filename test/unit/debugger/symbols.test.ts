@@ -167,6 +167,16 @@ describe('symbol table', () => {
     expect(table.list()).toHaveLength(1);
   });
 
+  it('names nothing behind the marks of ends', () => {
+    const table = new SymbolTable();
+    table.load('System.map', new TextEncoder().encode('c0100000 T work\nc0100100 T _etext\nc0180000 D __start_data\nc0180100 D __data_end\nc0190000 T __work_end\n'), 0n);
+    expect(table.nearest(0xc01000ffn)?.name).toBe('work');
+    expect(table.nearest(0xc0100100n)?.name).toBe('_etext');
+    expect(table.nearest(0xc0100101n)).toBeNull();
+    expect(table.nearest(0xc0180101n)).toBeNull();
+    expect(table.nearest(0xc0190010n)?.name).toBe('__work_end');
+  });
+
   it('reads kallsyms with modules and warns of hidden addresses', () => {
     const table = new SymbolTable();
     const text = 'c1000000 T _stext\nc8800000 t button_probe\t[button]\n';

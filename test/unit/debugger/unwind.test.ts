@@ -114,7 +114,7 @@ describe('real mode', () => {
     target.put32(0x8100n, ...Array.from({ length: 64 }, () => 0));
     target.put(0x8110n, [0x20, 0x01, 0x40, 0x00]);
     target.put(0x8120n, [0x00, 0x00, 0x60, 0x00, 0x00, 0x02]);
-    expect(unwindStack(target, new SymbolTable(), 10).map(({ place, frame }) => [place.address, frame])).toEqual([['1020', '8114'], ['1040', '8126'], ['2060', '8000']]);
+    expect(unwindStack(target, new SymbolTable(), 10).map(({ place, frame }) => [place.address, frame])).toEqual([['1020', '8114'], ['1040', '8126'], ['2060', '8126']]);
   });
 });
 
