@@ -95,7 +95,7 @@ function define(start: number, ...rows: Row[]): void {
   for (const [encoding, text, run, line] of rows) {
     const bytes = encoding.split(' ').map((byte) => parseInt(byte, 16));
     const mnemonic = text.split(' ')[0]!;
-    const control = /^(cli|hlt|lgdt|in|out|iretd)$/.test(mnemonic) || /^mov cr/.test(text);
+    const control = /^(cli|hlt|lgdt|in|out|iretd)$/.test(mnemonic) || text.startsWith('mov cr');
     const behaviour = /^(pushfd|sidt|cpuid)$/.test(mnemonic) || /, cr\d$/.test(text);
     at.set(address, {
       address,

@@ -155,6 +155,7 @@ test('breakpoints of other kinds are made, edited and removed in the dialog', as
   await dialog.getByRole('combobox', { name: 'Condition' }).fill('ebx == 0x6f');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(row).toContainText('if ebx == 0x6f');
+  await expect(dialog).toHaveCount(0);
   await app.keyboard.press('F5');
   await expect(reason(app)).toContainText('Breakpoint 1');
   await expect(register(app, 'EBX')).toHaveText('0000006f');
@@ -341,6 +342,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     test.use({ colorScheme });
 
     test('the workspace passes axe, stopped and running', async ({ app, shot }) => {
+      test.slow();
       await stopAtPutChar(app);
       await app.keyboard.press('F11');
       await app.keyboard.press('F9');
@@ -366,6 +368,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     });
 
     test('1024 x 700 and 4K hold it', async ({ app, shot }) => {
+      test.slow();
       await stopAtPutChar(app);
       for (const [width, height] of [
         [1024, 700],
