@@ -341,7 +341,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
   test.describe(colorScheme, () => {
     test.use({ colorScheme });
 
-    test('the workspace passes axe, stopped and running', async ({ app, shot }) => {
+    test('the workspace, its panes and dialogs pass axe', async ({ app, shot }) => {
       test.slow();
       await stopAtPutChar(app);
       await app.keyboard.press('F11');
