@@ -17,7 +17,7 @@ async function stopAtPutChar(app: Page): Promise<void> {
   await openDebugger(app);
   await app.keyboard.press('F6');
   await expect(reason(app)).toHaveText('Paused');
-  await callApplication(app, 'debug.setRegister', { id: 'box', name: 'eip', value: 'put_char' });
+  await callApplication(app, 'debug.control', { id: 'box', control: { action: 'run-to', target: 'put_char' } });
   await expect(register(app, 'EIP')).toHaveText('80100080');
 }
 
@@ -105,6 +105,20 @@ test('run to the cursor, and to an event', async ({ app }) => {
   await app.getByRole('button', { name: 'Run to event' }).click();
   await app.getByRole('menuitem', { name: 'Run to the next interrupt' }).click();
   await expect(register(app, 'EIP')).toHaveText('80100100');
+  await app.getByRole('button', { name: 'Run to event' }).click();
+  await app.getByRole('menuitem', { name: /^Run until a condition/ }).click();
+  await app.getByRole('combobox', { name: 'Condition to run until' }).fill('ebx == 0x6c');
+  await app.keyboard.press('Enter');
+  await expect(register(app, 'EBX')).toHaveText('0000006c');
+  const before = (await callApplication(app, 'debug.status', { id: 'box' })) as { instructions: number };
+  await app.keyboard.press('Control+k');
+  await app.keyboard.type('many steps');
+  await app.keyboard.press('Enter');
+  await app.getByRole('textbox', { name: 'Number of steps' }).fill('1000');
+  await app.getByRole('button', { name: 'Step', exact: true }).click();
+  await expect(app.locator('.toolbar .count')).toHaveText(
+    `${(before.instructions + 1000).toLocaleString('en').replaceAll(',', ' ')} instructions`,
+  );
 });
 
 test('a register and a flag are edited; what is wrong is told', async ({ app }) => {
