@@ -2,7 +2,7 @@
 //   node scripts/assembleAssets.mjs          write
 //   node scripts/assembleAssets.mjs --check  exit 1 and name what differs from its source
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,15 +10,38 @@ import { buildFonts } from './firmwareFont.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-function assemble(source) {
+function assemble(source, ...options) {
   const directory = mkdtempSync(path.join(tmpdir(), 'trapeze-asm-'));
   try {
     const output = path.join(directory, 'out.bin');
     const folder = path.join(root, path.dirname(source));
-    execFileSync('nasm', ['-f', 'bin', '-w+error', '-I', `${folder}/`, '-o', output, path.join(root, source)], { stdio: 'pipe' });
+    execFileSync('nasm', ['-f', 'bin', '-w+error', ...options, '-I', `${folder}/`, '-o', output, path.join(root, source)], { stdio: 'pipe' });
     return new Uint8Array(readFileSync(output));
   } finally {
     rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The same source as an ELF file with symbols and lines. NASM writes the folder it ran in: a fixed one, which then becomes
+ * `./` as often as it fits, so that the file is the same wherever it is built.
+ */
+function link(source, script, ...options) {
+  const folder = path.join(root, path.dirname(source));
+  const work = '/tmp/trapeze-link';
+  rmSync(work, { recursive: true, force: true });
+  cpSync(folder, work, { recursive: true });
+  try {
+    const nasm = ['-f', 'elf32', '-g', '-F', 'dwarf', ...options, '-o', 'out.o', path.basename(source)];
+    execFileSync('nasm', nasm, { cwd: work, stdio: 'pipe' });
+    const ld = ['-m', 'elf_i386', '--no-warn-rwx-segments', '--build-id=none', '-e', '0x10000', '-T', path.basename(script), '-o', 'out.elf', 'out.o'];
+    execFileSync('ld', ld, { cwd: work, stdio: 'pipe' });
+    const elf = readFileSync(path.join(work, 'out.elf'));
+    const named = `${work}/`;
+    for (let at = elf.indexOf(named); at >= 0; at = elf.indexOf(named, at)) elf.write('./'.repeat(named.length / 2), at, 'latin1');
+    return new Uint8Array(elf);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
   }
 }
 
@@ -48,7 +71,11 @@ export function buildAssets() {
     ['core/firmware/rom/romData.ts', romSource(code, fonts)],
   ]);
   if (existsSync(path.join(root, 'assets/guests/tour/tour.asm'))) {
-    outputs.set('assets/guests/tour/tour.img', assemble('assets/guests/tour/tour.asm'));
+    const [source, script] = ['assets/guests/tour/tour.asm', 'assets/guests/tour/tour.ld'];
+    outputs.set('assets/guests/tour/tour.img', assemble(source));
+    outputs.set('assets/guests/tour/tour.elf', link(source, script));
+    outputs.set('assets/guests/tour/tourBuggy.img', assemble(source, '-D', 'BUGGY'));
+    outputs.set('assets/guests/tour/tourBuggy.elf', link(source, script, '-D', 'BUGGY'));
   }
   return outputs;
 }

@@ -37,8 +37,13 @@ export async function buildElectron() {
     absWorkingDir: root,
     logLevel: 'warning',
   };
-  // A bundle has no `require` of its own; packages written for CommonJS call it for Node's modules.
-  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
+  // A bundle has no `require` and no `__dirname` of its own; packages written for CommonJS use them.
+  const banner = {
+    js: [
+      "import { createRequire } from 'node:module';",
+      'const require = createRequire(import.meta.url), __dirname = import.meta.dirname;',
+    ].join(' '),
+  };
   await build({
     ...common,
     entryPoints: ['src-main/electron/main.ts'],
@@ -53,6 +58,9 @@ export async function buildElectron() {
     format: 'esm',
     banner,
   });
+  // The disassembler reads its WebAssembly from beside itself.
+  const disassembler = path.join(root, 'node_modules/iced-x86/iced_x86_bg.wasm');
+  fs.copyFileSync(disassembler, path.join(root, 'dist/main/iced_x86_bg.wasm'));
   await build({
     ...common,
     entryPoints: ['src-main/electron/preload.ts'],

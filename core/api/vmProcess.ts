@@ -19,8 +19,13 @@ const none = z.object({});
 
 export const vmMethods = {
   /** The first call: builds the machine. */
-  configure: method(z.object({ holder: z.string(), configuration: machineConfigurationSchema }), z.null()),
+  configure: method(
+    z.object({ holder: z.string(), configuration: machineConfigurationSchema, monitor: z.string().nullable() }),
+    z.null(),
+  ),
   start: method(none, z.null()),
+  /** Powers on and stands before the first instruction. */
+  startPaused: method(none, z.null()),
   pause: method(none, z.null()),
   reset: method(none, z.null()),
   pressPowerButton: method(none, z.null()),

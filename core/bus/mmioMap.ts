@@ -62,6 +62,16 @@ export class MmioMap {
     return ranges;
   }
 
+  /** Name of the owner of an address, for people; null: nobody. */
+  ownerOf(address: number): string | null {
+    return this.#claims.findLast((claim) => address >= claim.base && address < claim.base + claim.length)?.name ?? null;
+  }
+
+  /** Every claim as it was made; later ones lie over earlier ones. */
+  claims(): readonly { readonly base: number; readonly length: number; readonly name: string }[] {
+    return this.#claims.map(({ base, length, name }) => ({ base, length, name }));
+  }
+
   read(address: number, size: AccessSize): number {
     const segment = this.#find(address);
     if (segment !== null && address + size <= segment.end) return segment.handler.read(address - segment.origin, size);

@@ -193,6 +193,17 @@ export class I440fxBoard {
     return this.#mmio.ranges();
   }
 
+  /** Who answers a port or an address, for people; null: nobody. */
+  portOwner(port: number): string | null {
+    return this.#ports.ownerOf(port);
+  }
+  mmioOwner(address: number): string | null {
+    return this.#mmio.ownerOf(address);
+  }
+  mmioClaims(): readonly { readonly base: number; readonly length: number; readonly name: string }[] {
+    return this.#mmio.claims();
+  }
+
   onMmioChange(listener: () => void): void {
     this.#onMmioChange = listener;
   }

@@ -2,7 +2,8 @@
 import type { Cpu } from './cpu.ts';
 import { Decoder } from './decode/decoder.ts';
 import { fusedHandler, handlerTable, PSEUDO } from './decode/handlers.ts';
-import { tooLongRow } from './decode/tables.ts';
+import { oneByte, tooLongRow, visibleCliRow } from './decode/tables.ts';
+import type { Row } from './decode/row.ts';
 import { ACCESS, NOT_RAM } from './interpreter/memoryFunctions.ts';
 import { CS, FIELD, FLAG, RECORD, SEGMENT, TLB, TLB_SUPERVISOR, TLB_USER } from './state/layout.ts';
 import { PHYSICAL_CODE } from '../mmu/physicalMap.ts';
@@ -18,7 +19,11 @@ const RESERVE_BYTES = 4 << 20;
 const STEP_BYTES = 16;
 
 const DEBUG = 1;
+const CLI = 0xfa;
 const GENERAL_PROTECTION = 13;
+
+const indexOf = (row: Row): number => handlerTable.byRow.get(row)![0].index;
+const cliIndex = indexOf(oneByte[CLI] as Row), visibleCliIndex = indexOf(visibleCliRow);
 
 export class CodeCache {
   readonly #cpu: Cpu;
@@ -26,6 +31,13 @@ export class CodeCache {
   /** Table address by physical page * 4 + mode. */
   readonly #tables = new Map<number, number>();
   readonly #stepBytes = new Uint8Array(STEP_BYTES);
+  /** Offsets of the debugger's execution breakpoints, by linear and by physical page. */
+  readonly #linearBreaks = new Map<number, Set<number>>();
+  readonly #physicalBreaks = new Map<number, Set<number>>();
+  /** Tables with breakpoints in them by physical page * 4 + mode, then by linear page: other views of a page stay clean. */
+  readonly #brokenTables = new Map<number, Map<number, number>>();
+  #fusing = true;
+  #visibleFlags = false;
   #free: number;
   /** Pages whose code was written and dropped. */
   invalidations = 0;
@@ -50,6 +62,11 @@ export class CodeCache {
       this.#setChunks(frame, 0, 0);
     }
     this.#tables.clear();
+    for (const key of this.#brokenTables.keys()) {
+      cpu.u32[(map.physicalMap >>> 2) + (key >>> 2)] &= ~PHYSICAL_CODE;
+      this.#setChunks(key >>> 2, 0, 0);
+    }
+    this.#brokenTables.clear();
     this.#free = map.arena;
     cpu.forgetCodeTables();
   }
@@ -68,6 +85,9 @@ export class CodeCache {
     if (armed && this.#instructionBreakpoint(linear)) return this.#debugTrap();
     const host = cpu.translate(linear, ACCESS.fetch | cpu.userAccess);
     if (host === 0) return 0;
+    const frame = cpu.get32(FIELD.mmioAddress) >>> 12;
+    const breaks = this.#breaksOn(linear >>> 12, frame);
+    if (breaks !== null && breaks.has(linear & 0xfff)) return this.#breakpointHere(rip);
     if (host === NOT_RAM) return this.prepareStep(rip, PSEUDO.relookup) ? cpu.base + FIELD.stepRecords : 0;
     const offset = linear & 0xfff;
     if (armed) return this.prepareStep(rip, PSEUDO.stop) ? cpu.base + FIELD.stepRecords : 0;
@@ -75,29 +95,95 @@ export class CodeCache {
       // Part of the page is beyond the limit: one instruction at a time.
       return this.prepareStep(rip, PSEUDO.relookup) ? cpu.base + FIELD.stepRecords : 0;
     }
-    const frame = cpu.get32(FIELD.mmioAddress) >>> 12;
-    const table = this.#table(frame);
+    const table = breaks === null ? this.#table(frame) : this.#brokenTable(frame, linear >>> 12);
     this.#rememberTable(linear, table);
     const known = cpu.u32[(table >>> 2) + offset];
-    return known !== 0 ? known : this.#decodeRun(frame, table, host - offset, offset);
+    return known !== 0 ? known : this.#decodeRun(frame, table, host - offset, offset, breaks);
+  }
+
+  // --- for the debugger: all of it between runs only ------------------------------------------------------------------
+
+  /**
+   * Replaces the execution breakpoints, given as linear and as physical addresses. Pages that have none are not touched:
+   * a page's own table of records holds the breakpoints, the TLB leads to it.
+   */
+  setBreakpoints(linear: Iterable<number>, physical: Iterable<number>): void {
+    this.#linearBreaks.clear();
+    this.#physicalBreaks.clear();
+    const note = (pages: Map<number, Set<number>>, address: number): void => {
+      const offsets = pages.get(address >>> 12);
+      if (offsets) offsets.add(address & 0xfff);
+      else pages.set(address >>> 12, new Set([address & 0xfff]));
+    };
+    for (const address of linear) note(this.#linearBreaks, address);
+    for (const address of physical) note(this.#physicalBreaks, address);
+    for (const tables of this.#brokenTables.values()) for (const table of tables.values()) this.#poison(table);
+    this.#brokenTables.clear();
+    this.#cpu.forgetCodeTables();
+  }
+
+  /** Whether an execution breakpoint stands at `rip`. */
+  breakpointAt(rip: number): boolean {
+    if (this.#linearBreaks.size === 0 && this.#physicalBreaks.size === 0) return false;
+    const cpu = this.#cpu;
+    const linear = (cpu.segmentBase(CS) + rip) >>> 0;
+    if (this.#linearBreaks.get(linear >>> 12)?.has(linear & 0xfff)) return true;
+    if (this.#physicalBreaks.size === 0 || this.#fetchHost(linear) === 0) return false;
+    return this.#physicalBreaks.get(cpu.get32(FIELD.mmioAddress) >>> 12)?.has(linear & 0xfff) ?? false;
+  }
+
+  /** Fused pairs cannot be stopped between: off while accesses are watched. */
+  setFusing(fusing: boolean): void {
+    if (this.#fusing === fusing) return;
+    this.#fusing = fusing;
+    this.flush();
+  }
+
+  /** CLI becomes a helper like STI, POPF and PUSHF, so that each is an exit. */
+  setVisibleFlags(visible: boolean): void {
+    if (this.#visibleFlags === visible) return;
+    this.#visibleFlags = visible;
+    this.flush();
+  }
+
+  #breaksOn(linearPage: number, frame: number): ReadonlySet<number> | null {
+    if (this.#linearBreaks.size === 0 && this.#physicalBreaks.size === 0) return null;
+    const linear = this.#linearBreaks.get(linearPage), physical = this.#physicalBreaks.get(frame);
+    if (linear === undefined || physical === undefined) return linear ?? physical ?? null;
+    return new Set([...linear, ...physical]);
+  }
+
+  /** A record that stops in front of the instruction at `rip`. */
+  #breakpointHere(rip: number): number {
+    const record = this.#cpu.base + FIELD.stepRecords;
+    this.#pseudo(record, PSEUDO.breakpoint, 0);
+    this.#cpu.setWide(FIELD.pageRip, rip);
+    return record;
   }
 
   /** Drops all records of a physical page: they send the loop to look again. */
   invalidate(frame: number): void {
-    const { u32, u16, map } = { u32: this.#cpu.u32, u16: this.#cpu.u16, map: this.#cpu.map };
+    const { u32, map } = this.#cpu;
     this.invalidations++;
     for (let mode = 0; mode < 4; mode++) {
       const table = this.#tables.get(frame * 4 + mode);
-      if (table === undefined) continue;
-      for (let at = table >>> 2, end = at + PAGE; at < end; at++) {
-        const record = u32[at];
-        if (record === 0) continue;
-        u16[record >>> 1] = PSEUDO.relookup;
-        u32[at] = 0;
-      }
+      if (table !== undefined) this.#poison(table);
+      const broken = this.#brokenTables.get(frame * 4 + mode);
+      if (broken !== undefined) for (const other of broken.values()) this.#poison(other);
     }
     this.#setChunks(frame, 0, 0);
     u32[(map.physicalMap >>> 2) + frame] &= ~PHYSICAL_CODE;
+  }
+
+  /** Sends all records of a table to look again. */
+  #poison(table: number): void {
+    const { u32, u16 } = this.#cpu;
+    for (let at = table >>> 2, end = at + PAGE; at < end; at++) {
+      const record = u32[at];
+      if (record === 0) continue;
+      u16[record >>> 1] = PSEUDO.relookup;
+      u32[at] = 0;
+    }
   }
 
   /** A bus master or a helper wrote `length` bytes at a physical address. */
@@ -126,7 +212,7 @@ export class CodeCache {
         return false;
       }
       const linear = (base + rip + available) >>> 0;
-      const host = cpu.translate(linear, ACCESS.fetch | cpu.userAccess);
+      const host = this.#fetchHost(linear);
       if (host === 0) return false;
       if (host === NOT_RAM) {
         bytes[available++] = cpu.readPhysical(cpu.get32(FIELD.mmioAddress), 1);
@@ -139,9 +225,21 @@ export class CodeCache {
     }
     const record = cpu.base + FIELD.stepRecords;
     this.#decoder.writeRecord(cpu.view, record, 0);
+    this.#showFlags(record);
     this.#pseudo(record + RECORD.bytes, behind, this.#decoder.length);
     cpu.setWide(FIELD.pageRip, rip);
     return true;
+  }
+
+  /** Host address of code as a run would find it: through the TLB, so that a step leaves no other marks than a run. */
+  #fetchHost(linear: number): number {
+    const cpu = this.#cpu;
+    const entry = (cpu.get32(FIELD.tlbBase) + ((linear >>> 12) % TLB.entries) * TLB.bytes) >>> 2;
+    if (cpu.u32[entry] !== (linear & ~0xfff) >>> 0 || cpu.u32[entry + 1] !== 0) {
+      return cpu.translate(linear, ACCESS.fetch | cpu.userAccess);
+    }
+    cpu.setWide(FIELD.mmioAddress, cpu.u32[entry + (TLB.frame >>> 2)] * PAGE + (linear & 0xfff));
+    return (linear + cpu.u32[entry + (TLB.addend >>> 2)]) >>> 0;
   }
 
   /** Whether an instruction breakpoint stops at `rip`, the fault being recorded: for single steps, which do not enter. */
@@ -180,18 +278,29 @@ export class CodeCache {
   }
 
   #table(frame: number): number {
+    const key = frame * 4 + this.#cpu.get32(FIELD.codeMode);
+    let table = this.#tables.get(key);
+    if (table === undefined) this.#tables.set(key, (table = this.#newTable()));
+    this.#markCode(frame);
+    return table;
+  }
+
+  /** The table of a page with breakpoints, seen at one linear page. */
+  #brokenTable(frame: number, linearPage: number): number {
+    const key = frame * 4 + this.#cpu.get32(FIELD.codeMode);
+    let tables = this.#brokenTables.get(key);
+    if (tables === undefined) this.#brokenTables.set(key, (tables = new Map()));
+    let table = tables.get(linearPage);
+    if (table === undefined) tables.set(linearPage, (table = this.#newTable()));
+    this.#markCode(frame);
+    return table;
+  }
+
+  #newTable(): number {
     const cpu = this.#cpu;
-    const key = frame * 4 + cpu.get32(FIELD.codeMode);
-    const known = this.#tables.get(key);
-    if (known !== undefined) {
-      this.#markCode(frame);
-      return known;
-    }
     const table = this.#free;
     this.#free += TABLE_BYTES;
     cpu.u32.fill(0, table >>> 2, (table + TABLE_BYTES) >>> 2);
-    this.#tables.set(key, table);
-    this.#markCode(frame);
     if (this.isFull) cpu.endSlice();
     return table;
   }
@@ -219,7 +328,7 @@ export class CodeCache {
     }
   }
 
-  #decodeRun(frame: number, table: number, page: number, offset: number): number {
+  #decodeRun(frame: number, table: number, page: number, offset: number, breaks: ReadonlySet<number> | null): number {
     const cpu = this.#cpu;
     const mode = cpu.get32(FIELD.codeMode);
     const first = this.#free;
@@ -228,6 +337,14 @@ export class CodeCache {
     for (let count = 0; count < RUN_LIMIT && at < PAGE && !ended; count++) {
       const known = cpu.u32[(table >>> 2) + at];
       if (known !== 0) break;
+      if (breaks !== null && breaks.has(at)) {
+        this.#pseudo(record, PSEUDO.breakpoint, at);
+        cpu.u32[(table >>> 2) + at] = record;
+        this.#markChunks(frame, at, at);
+        record += RECORD.bytes;
+        ended = true;
+        break;
+      }
       ended = this.#decodeOne(table, page, at, record, mode);
       if (record > first) this.#fuse(record - RECORD.bytes, record);
       const length = this.#decoder.length;
@@ -262,6 +379,7 @@ export class CodeCache {
       return true;
     }
     decoder.writeRecord(cpu.view, record, at);
+    this.#showFlags(record);
     const { row } = decoder.specification;
     if (row.operands[0]?.[0] === 'J') {
       // A branch's immediate is its link: known already when its target on this page is decoded.
@@ -272,8 +390,13 @@ export class CodeCache {
     return row.ends === true;
   }
 
+  #showFlags(record: number): void {
+    if (this.#visibleFlags && this.#cpu.u16[record >>> 1] === cliIndex) this.#cpu.u16[record >>> 1] = visibleCliIndex;
+  }
+
   /** Lets a compare do the branch behind it in the same dispatch. */
   #fuse(first: number, second: number): void {
+    if (!this.#fusing) return;
     const { u16 } = this.#cpu;
     const fused = fusedHandler(u16[first >>> 1], u16[second >>> 1]);
     if (fused !== null) u16[first >>> 1] = fused;

@@ -1,15 +1,17 @@
 // One vCPU: its state in linear memory, the generated interpreter over it, and what the TypeScript helpers need.
 import { CodeCache } from './codeCache.ts';
-import { PSEUDO } from './decode/handlers.ts';
+import { handlerTable, PSEUDO } from './decode/handlers.ts';
 import { buildInterpreter } from './interpreter/interpreter.ts';
-import { ACCESS } from './interpreter/memoryFunctions.ts';
+import { ACCESS, WATCHED } from './interpreter/memoryFunctions.ts';
 import { cpuModels, type CpuModel } from './state/cpuModels.ts';
 import {
   ARITHMETIC_FLAGS, CODE_MODE, CS, DS, ES, EXIT, FIELD, FLAG, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB, TLB_SUPERVISOR, TLB_USER, TR,
 } from './state/layout.ts';
+import type { ExitKind } from './state/exitClasses.ts';
 import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
 import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
-import { checkDataBreakpoints } from './system/debugRegisters.ts';
+import { DebugAccess } from './system/debugAccess.ts';
+import { breakpointsChanged, checkDataBreakpoints, pageHasBreakpoints } from './system/debugRegisters.ts';
 import { GuestFault, raise, raisePageFault, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
 import { createHelpers, type Helper } from './system/helpers.ts';
@@ -26,18 +28,35 @@ export interface CpuHost {
   setTimestamp(value: number): void;
   /** INTA cycle. */
   acknowledgeInterrupt(): number;
-  /** One exit of a class happened (counted by the hypervisor). */
-  exit(kind: ExitKind): void;
+  /**
+   * One exit of a class happened (counted by the hypervisor). What a to d say by class: port: port, value, size, write;
+   * mmio: address, value, size, write; cpuid: leaf; msr: index, low, high, write; rdtsc: low, high; control- and
+   * debug-register: number, value, -, write; descriptor-table: base or selector, limit, table (0: GDT, IDT, LDT, TR), write;
+   * segment: selector,
+   * segment; far-transfer: selector and EIP behind it, IRET; tlb: linear address; exception, interrupt, software-interrupt:
+   * vector, error code, address; page-fault: linear address, error code, address; flags: EFLAGS.
+   */
+  exit(kind: ExitKind, a?: number, b?: number, c?: number, d?: number): void;
   /** Work for an exit begins and ends, for the accounting of time. */
   exitBegins(): void;
   exitEnds(): void;
   guestError(what: string, detail: Readonly<Record<string, number | string>>): void;
 }
 
-export type ExitKind =
-  | 'port' | 'mmio' | 'hlt' | 'cpuid' | 'msr' | 'rdtsc' | 'control-register' | 'debug-register' | 'descriptor-table'
-  | 'segment' | 'far-transfer' | 'tlb' | 'exception' | 'page-fault' | 'interrupt' | 'software-interrupt' | 'flags'
-  | 'code' | 'other';
+export type { ExitKind } from './state/exitClasses.ts';
+
+/** A debugger's data breakpoint: CPU accesses to [from, to) in linear or physical memory. */
+export interface DataWatch {
+  readonly id: number;
+  readonly physical: boolean;
+  readonly from: number;
+  readonly to: number;
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
+/** What an instruction is by its row of the decode tables. */
+export const SENSITIVE = { sensitive: 1, privileged: 2 } as const;
 
 /** Why the CPU does not run. `shutdown`: triple fault. */
 export type Activity = 'running' | 'halted' | 'shutdown';
@@ -60,6 +79,8 @@ export class Cpu {
   readonly model: CpuModel;
   readonly host: CpuHost;
   readonly code: CodeCache;
+  /** For a debugger, between two instructions. */
+  readonly debugAccess: DebugAccess = new DebugAccess(this);
   /** Base of the state, and the same as an index of 32-bit words. */
   readonly base: number;
   readonly word: number;
@@ -86,6 +107,25 @@ export class Cpu {
   readonly #wasm: Interpreter;
   readonly #helpers: readonly (Helper | undefined)[];
   msrs = new Map<number, readonly [number, number]>();
+  /** Executions of each handler that is a helper, in kernel mode and in user mode alternately: sensitive ones are among them. */
+  readonly helperCounts: Float64Array;
+  /** PUSHF, POPF, CLI and STI are exits that are reported. */
+  visibleFlags = false;
+  /** SGDT, SIDT, SLDT, STR and SMSW fault in user mode, as with CR4.UMIP (SDM 3A 2.5). */
+  strictUserMode = false;
+  /** A debugger's data breakpoints, and what they caught. */
+  #watches: readonly DataWatch[] = [];
+  onWatch: (watch: DataWatch, linear: number, size: number, write: boolean) => void = () => {};
+  /** Called when the mode, the privilege level or the address space changed; null: nobody looks. */
+  onModeChange: (() => void) | null = null;
+  /** Called with SENSITIVE bits for each sensitive or privileged instruction that is about to run; null: nobody looks. */
+  onSensitive: ((bits: number) => void) | null = null;
+  readonly #sensitiveBits: Uint8Array;
+  #stopWanted = false;
+  #inHelper = false;
+  /** The record behind the current one, whose handler a stop replaced. */
+  #patched = 0;
+  #patchedHandler = 0;
 
   constructor(ramBytes: number, model: keyof typeof cpuModels, host: CpuHost) {
     this.map = layOutMemory(ramBytes);
@@ -102,6 +142,8 @@ export class Cpu {
     this.word = this.base >>> 2;
     this.code = new CodeCache(this);
     this.#helpers = createHelpers(this);
+    this.#sensitiveBits = sensitiveBits();
+    this.helperCounts = new Float64Array(this.#helpers.length * 2);
     const module = new WebAssembly.Module(buildInterpreter(this.map));
     this.#wasm = new WebAssembly.Instance(module, { env: this.#imports() }).exports as unknown as Interpreter;
     this.reset();
@@ -258,6 +300,7 @@ export class Cpu {
   }
 
   setCpl(cpl: number): void {
+    if (this.onModeChange !== null && cpl !== this.cpl) this.onModeChange();
     this.set32(FIELD.cpl, cpl);
     this.set32(FIELD.tlbBase, this.base + (cpl === 3 ? TLB_USER : TLB_SUPERVISOR));
   }
@@ -269,6 +312,7 @@ export class Cpu {
     const mode = !wide ? CODE_MODE.code16 : flat ? CODE_MODE.flat32 : CODE_MODE.code32;
     if (mode === this.get32(FIELD.codeMode)) return;
     this.set32(FIELD.codeMode, mode);
+    this.onModeChange?.();
     this.forgetCodeTables();
   }
 
@@ -373,7 +417,7 @@ export class Cpu {
       else this.u8[target + done] = value;
       done += step;
     }
-    if (high === 0) this.host.exit('mmio');
+    if (high === 0) this.host.exit('mmio', address, this.view.getUint32(target, true), size, 0);
   }
 
   #mmioWrite(source: number, size: number): void {
@@ -388,7 +432,7 @@ export class Cpu {
       this.host.mmioWrite(address + done, value, step);
       done += step;
     }
-    this.host.exit('mmio');
+    this.host.exit('mmio', address, this.view.getUint32(source, true), size, 1);
   }
 
   // --- TLB ----------------------------------------------------------------------------------------------------------
@@ -471,27 +515,101 @@ export class Cpu {
   }
 
   /**
-   * Runs about `budget` instructions (never fewer than one), until the budget is used, a fault was delivered, or a helper
-   * asks. Returns an EXIT.
+   * Runs about `budget` instructions, until the budget is used, a fault was delivered, a helper asks, or the debugger
+   * stops it. Returns an EXIT. `single`: exactly one instruction, past a breakpoint in front of it. A run that ended with
+   * `breakpoint` or `interrupted` goes on with the rest of its budget, which may be negative, without a look around.
    */
-  run(budget: number): number {
+  run(budget: number, single = false): number {
     if (this.code.isFull) this.code.flush();
     this.#sliceEnd += budget;
     this.set32(FIELD.budget, budget);
-    const stepping = this.interruptShadow || (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
+    const alone = this.interruptShadow || (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
+    if (alone && !single && this.code.breakpointAt(this.rip)) {
+      this.#settle();
+      return EXIT.breakpoint;
+    }
     this.interruptShadow = false;
-    const exit = stepping ? this.#step() : this.#enter(0);
-    if (exit === EXIT.fault) {
-      this.host.exit(this.get32(FIELD.faultVector) === VECTOR.PF ? 'page-fault' : 'exception');
-      // What the instruction touched before it faulted is not reported.
-      if (this.get32(FIELD.faultVector) !== VECTOR.DB) this.set32(FIELD.pendingDebug, 0);
-      deliverFault(this, this.get32(FIELD.faultVector), this.get32(FIELD.faultError), this.trapBeforeFetch);
-      this.trapBeforeFetch = false;
-    } else if (this.shadowAt >= 0 && this.rip === this.shadowAt) this.interruptShadow = true;
+    this.#stopWanted = false;
+    let exit = alone || single ? this.#step() : this.#enter(0);
+    if (this.#patched !== 0) this.#unpatch();
+    // A slice ends behind an instruction only if the guest itself runs one at a time.
+    if (exit === EXIT.step && !alone && (this.get32(FIELD.dr + 7 * 8) & 0xff) === 0) exit = EXIT.interrupted;
+    if (exit === EXIT.fault) this.#deliverFault();
+    else if (this.shadowAt >= 0 && this.rip === this.shadowAt && exit < EXIT.breakpoint) this.interruptShadow = true;
     this.shadowAt = -1;
     this.#afterInstruction();
     this.#settle();
     return exit;
+  }
+
+  #deliverFault(): void {
+    const vector = this.get32(FIELD.faultVector), error = this.get32(FIELD.faultError);
+    this.host.exitBegins();
+    if (vector === VECTOR.PF) this.host.exit('page-fault', this.get32(FIELD.cr2), error, this.rip);
+    else this.host.exit('exception', vector, error, this.rip);
+    // What the instruction touched before it faulted is not reported.
+    if (vector !== VECTOR.DB) this.set32(FIELD.pendingDebug, 0);
+    deliverFault(this, vector, error, this.trapBeforeFetch);
+    this.trapBeforeFetch = false;
+    this.host.exitEnds();
+  }
+
+  // --- stopping for a debugger ------------------------------------------------------------------------------------------
+
+  /** The run ends behind the current instruction (of a string instruction: behind the turn in progress). */
+  stopAfterInstruction(): void {
+    if (this.#stopWanted || !this.#inRun) return;
+    this.#stopWanted = true;
+    if (this.#inHelper) return;
+    // A taken branch finds its budget used; straight code runs into a stop.
+    const record = this.get32(FIELD.record);
+    this.endSlice();
+    const next = (record + RECORD.bytes) >>> 1;
+    if (record === 0 || this.u16[next] === PSEUDO.nextPage || this.#patched !== 0) return;
+    this.#patched = next;
+    this.#patchedHandler = this.u16[next];
+    this.u16[next] = PSEUDO.stop;
+  }
+
+  #unpatch(): void {
+    if (this.u16[this.#patched] === PSEUDO.stop) this.u16[this.#patched] = this.#patchedHandler;
+    this.#patched = 0;
+  }
+
+  /** Replaces the debugger's data breakpoints. Between runs only. */
+  setWatches(watches: readonly DataWatch[]): void {
+    this.#watches = watches;
+    this.refreshBreakpoints();
+  }
+  get hasWatches(): boolean {
+    return this.#watches.length > 0;
+  }
+  /** To be called when something that data breakpoints depend on has changed. */
+  refreshBreakpoints(): void {
+    breakpointsChanged(this);
+  }
+
+  /** WATCHED bits of a page. */
+  #watchedPage(linear: number, frame: number): number {
+    let bits = pageHasBreakpoints(this, linear >>> 12) ? WATCHED.reads | WATCHED.writes : 0;
+    for (const watch of this.#watches) {
+      const page = watch.physical ? frame : linear >>> 12;
+      if (page < Math.floor(watch.from / 4096) || page > Math.floor((watch.to - 1) / 4096)) continue;
+      bits |= (watch.read ? WATCHED.reads : 0) | (watch.write ? WATCHED.writes : 0);
+    }
+    return bits;
+  }
+
+  #checkWatches(linear: number, size: number, write: boolean): void {
+    for (const watch of this.#watches) {
+      if (!(write ? watch.write : watch.read)) continue;
+      let at = linear;
+      if (watch.physical) {
+        if (this.translate(linear, this.userAccess | (write ? ACCESS.write : 0)) === 0) return;
+        at = this.get32(FIELD.mmioAddress);
+      }
+      if (at < watch.to && watch.from < at + size) this.onWatch(watch, linear, size, write);
+    }
   }
 
   #enter(record: number): number {
@@ -529,14 +647,18 @@ export class Cpu {
     this.set32(FIELD.pendingDebug, 0);
     const dr6 = FIELD.dr + 6 * 8;
     this.set32(dr6, this.get32(dr6) | pending);
-    this.host.exit('exception');
+    this.host.exitBegins();
+    this.host.exit('exception', VECTOR.DB, 0, this.rip);
     deliverFault(this, VECTOR.DB, 0, true);
+    this.host.exitEnds();
   }
 
   /** The RESET# pin, INIT alike (SDM 3A table 9-1). */
   reset(): void {
     const a20Mask = this.get32(FIELD.a20Mask) || 0xffffffff;
+    const counters = this.u8.slice(this.base + FIELD.cliCounts, this.base + FIELD.tlbFills + 8);
     this.u8.fill(0, this.base, this.base + STATE_BYTES);
+    this.u8.set(counters, this.base + FIELD.cliCounts);
     this.flushTlb(false);
     this.activity = 'running';
     this.interruptShadow = this.nmiPending = this.nmiBlocked = this.trapBeforeFetch = false;
@@ -563,6 +685,7 @@ export class Cpu {
     this.set32(FIELD.fpControl, 0x40);
     this.set32(FIELD.fpTags, 0xff);
     this.set32(FIELD.mxcsr, 0x1f80);
+    this.refreshBreakpoints();
   }
 
   #imports(): Record<string, WebAssembly.Memory | ((...values: never[]) => unknown)> {
@@ -581,8 +704,11 @@ export class Cpu {
         this.host.exitEnds();
       },
       codeWritten: (frame: number) => this.code.invalidate(frame),
-      checkBreakpoints: (low: number, _high: number, size: number, write: number) =>
-        checkDataBreakpoints(this, low >>> 0, size, write !== 0),
+      checkBreakpoints: (low: number, _high: number, size: number, write: number) => {
+        checkDataBreakpoints(this, low >>> 0, size, write !== 0);
+        if (this.#watches.length > 0 && this.#inRun) this.#checkWatches(low >>> 0, size, write !== 0);
+      },
+      watchedPage: (low: number, frame: number) => this.#watchedPage(low >>> 0, frame >>> 0),
       enterCode: (low: number, _high: number) => this.code.enter(low >>> 0),
       helper: (record: number) => this.#helper(record),
     };
@@ -593,14 +719,20 @@ export class Cpu {
     this.host.exitBegins();
     try {
       if (handler === PSEUDO.crossing) {
-        return this.code.prepareStep(this.rip, PSEUDO.relookup) ? HELPER.step : HELPER.fault;
+        return this.code.prepareStep(this.rip, PSEUDO.crossed) ? HELPER.step : HELPER.fault;
       }
+      this.helperCounts[handler * 2 + (this.get32(FIELD.cpl) === 3 ? 1 : 0)]++;
+      this.#inHelper = true;
+      if (this.onSensitive !== null && this.#sensitiveBits[handler] !== 0) this.onSensitive(this.#sensitiveBits[handler]);
       const mode = this.get32(FIELD.codeMode);
       const result = this.#helpers[handler]!(record);
-      if (result !== HELPER.next || this.get32(FIELD.codeMode) === mode) return result;
-      // The records that follow were decoded for other segments.
+      const changed = this.get32(FIELD.codeMode) !== mode;
+      if (this.#stopWanted && result === HELPER.jump) return HELPER.exit;
+      if (result !== HELPER.next || !(changed || this.#stopWanted)) return result;
+      // The records that follow were decoded for other segments, or the debugger stops here.
       const next = this.rip + (this.u16[(record + RECORD.place) >>> 1] & 15);
       this.rip = mode === CODE_MODE.code16 ? next & 0xffff : next;
+      if (this.#stopWanted) return changed ? HELPER.exit : HELPER.stop;
       return HELPER.jump;
     } catch (error) {
       if (!(error instanceof GuestFault)) throw error;
@@ -608,9 +740,20 @@ export class Cpu {
       this.set32(FIELD.faultError, error.errorCode);
       return HELPER.fault;
     } finally {
+      this.#inHelper = false;
       this.host.exitEnds();
     }
   }
+}
+
+/** SENSITIVE bits by handler index. */
+function sensitiveBits(): Uint8Array {
+  const last = handlerTable.handlers.at(-1)!.index;
+  const bits = new Uint8Array(last + 1);
+  for (const { index, row } of handlerTable.handlers) {
+    bits[index] = (row.sensitive ? SENSITIVE.sensitive : 0) | (row.privileged ? SENSITIVE.privileged : 0);
+  }
+  return bits;
 }
 
 /** Largest naturally aligned bus transfer. */

@@ -1,6 +1,9 @@
 // Counters of the exits by class, and an estimate of the host time they take.
 import type { ExitKind } from '../cpu/cpu.ts';
 
+/** Latencies are counted in powers of two of a microsecond: under 1, 2, 4, ... and more than all. */
+export const LATENCY_BINS = 16;
+
 /** Every this many exits one is timed and stands for all of them. */
 const SAMPLE_INTERVAL = 64;
 
@@ -12,6 +15,12 @@ interface Counter {
 export class ExitStatistics {
   readonly #nowMs: () => number;
   readonly #counters = new Map<ExitKind, Counter>();
+  /** By vector. */
+  readonly interrupts = new Float64Array(256);
+  readonly exceptions = new Float64Array(256);
+  readonly softwareInterrupts = new Float64Array(256);
+  /** Interrupts by vector * LATENCY_BINS + bin: from the request to the delivery, in guest time. */
+  readonly latencies = new Float64Array(256 * LATENCY_BINS);
   #current: Counter = { count: 0, ms: 0 };
   #untilSample = SAMPLE_INTERVAL;
   #startedMs = -1;
@@ -29,6 +38,17 @@ export class ExitStatistics {
     }
     counter.count++;
     this.#current = counter;
+  }
+
+  vector(kind: 'interrupt' | 'exception' | 'software-interrupt', vector: number): void {
+    if (kind === 'exception') this.exceptions[vector]++;
+    else if (kind === 'interrupt') this.interrupts[vector]++;
+    else this.softwareInterrupts[vector]++;
+  }
+
+  latency(vector: number, ns: number): void {
+    const bin = ns < 1000 ? 0 : Math.min(LATENCY_BINS - 1, Math.floor(Math.log2(ns / 1000)) + 1);
+    this.latencies[vector * LATENCY_BINS + bin]++;
   }
 
   /** Work for an exit begins; its class is the next one counted. */

@@ -2,7 +2,7 @@
 import type { ResetKind, Timer } from '../bus/device.ts';
 import { Emitter } from '../base/emitter.ts';
 import { Cpu, type CpuHost, type ExitKind } from '../cpu/cpu.ts';
-import { EXIT } from '../cpu/state/layout.ts';
+import { CS, EXIT } from '../cpu/state/layout.ts';
 import type { cpuModels } from '../cpu/state/cpuModels.ts';
 import { deliverExternal } from '../cpu/system/interrupts.ts';
 import type { HostClock } from '../host/clock.ts';
@@ -43,6 +43,23 @@ export interface HypervisorOptions {
   readonly replay?: ReplayLog;
 }
 
+/**
+ * A debugger at work. It hears of every exit while it is attached, and says where the guest stops. Without one nothing of
+ * this costs anything.
+ */
+export interface RunControl {
+  /** Instructions are run one at a time, with a question after each. */
+  single: boolean;
+  /** Something asks to stop as soon as the current instruction is done. */
+  wanted: boolean;
+  /** The details are those of CpuHost.exit. */
+  exit(kind: ExitKind, a: number, b: number, c: number, d: number): void;
+  exitBegins(): void;
+  exitEnds(): void;
+  /** Between runs; `ended` is how the last one did, null: what belongs between instructions was done. True: stop here. */
+  stopsHere(ended: number | null): boolean;
+}
+
 /** Rate of guest time in `virtual` mode: 4 ns an instruction, a 250 MIPS machine. */
 const VIRTUAL_RATE_NS = 4;
 /** Host ms that a slice may take before host events are served. */
@@ -65,6 +82,7 @@ const QUIET_INSTRUCTIONS = 50_000;
 /** After work or input, timers stay exact for so long. */
 const QUIET_AFTER_MS = 300;
 const NMI = 2;
+const PAGE_FAULT = 14;
 
 export class Hypervisor implements CpuHost {
   readonly cpu: Cpu;
@@ -99,6 +117,16 @@ export class Hypervisor implements CpuHost {
   #countAtHalt = 0;
   /** The last run ended where a replay can end it too. */
   #atBoundary = true;
+  /** Instruction count up to which a run that the debugger interrupted goes on before anything else happens; null: none. */
+  #interruptedUntil: number | null = null;
+  /** The breakpoint at this linear address is passed. */
+  #passAt = -1;
+  #control: RunControl | null = null;
+  /** Host ms that the guest was paused in all, and since when the machine is on. */
+  #pausedMs = 0;
+  #powerOnMs = 0;
+  /** Guest time at which the interrupt line rose last. */
+  lineRaisedNs = 0;
 
   readonly onState = this.#stateChanged.event;
 
@@ -133,8 +161,10 @@ export class Hypervisor implements CpuHost {
   start(): void {
     if (this.#state === 'running') return;
     if (this.#state === 'halted') return;
-    if (this.#state === 'stopped') this.#originMs = this.#host.nowMs();
-    else this.#originMs += this.#host.nowMs() - this.#pausedAtMs;
+    const nowMs = this.#host.nowMs();
+    if (this.#state === 'stopped') this.#originMs = this.#powerOnMs = nowMs;
+    else this.#wasPaused(nowMs - this.#pausedAtMs);
+    if (this.cpu.code.breakpointAt(this.cpu.rip)) this.#passAt = this.linearPc;
     this.#reason = null;
     this.#setState('running');
     this.#schedule(0);
@@ -144,6 +174,19 @@ export class Hypervisor implements CpuHost {
     if (this.#state !== 'running') return;
     this.#pausedAtMs = this.#host.nowMs();
     this.#cancel();
+    this.#setState('paused');
+  }
+
+  #wasPaused(ms: number): void {
+    this.#originMs += ms;
+    this.#pausedMs += ms;
+  }
+
+  /** Ready to run, not yet running: guest time stands at zero. */
+  startPaused(): void {
+    if (this.#state !== 'stopped') return;
+    this.#originMs = this.#powerOnMs = this.#pausedAtMs = this.#host.nowMs();
+    this.#reason = null;
     this.#setState('paused');
   }
 
@@ -158,7 +201,7 @@ export class Hypervisor implements CpuHost {
   reset(): void {
     if (this.#state === 'stopped') return;
     if (this.#state !== 'running') {
-      if (this.#state === 'paused') this.#originMs += this.#host.nowMs() - this.#pausedAtMs;
+      if (this.#state === 'paused') this.#wasPaused(this.#host.nowMs() - this.#pausedAtMs);
       this.#reason = null;
       this.#setState('running');
     }
@@ -181,6 +224,31 @@ export class Hypervisor implements CpuHost {
     if (this.#state === 'running') this.#schedule(0);
   }
 
+  // --- for a debugger ---------------------------------------------------------------------------------------------------
+
+  /** Attaches or (null) detaches a debugger; it must have stopped wanting anything. */
+  setControl(control: RunControl | null): void {
+    this.#control = control;
+  }
+  /** Linear address of the next instruction. */
+  get linearPc(): number {
+    return (this.cpu.segmentBase(CS) + this.cpu.rip) >>> 0;
+  }
+  /** The guest was moved by hand: it continues here, and a breakpoint here is passed. */
+  placeChanged(): void {
+    this.cpu.activity = 'running';
+  }
+  /** Ends the current run behind the instruction in progress. */
+  interruptRun(): void {
+    this.cpu.stopAfterInstruction();
+  }
+  /** Host time in ms since power-on without pauses, and of that the part that was spent executing. */
+  get hostTime(): { readonly totalMs: number; readonly executingMs: number } {
+    if (this.#state === 'stopped') return { totalMs: this.meter.totalMs, executingMs: this.meter.totalMs };
+    const until = this.#state === 'running' ? this.#host.nowMs() : this.#pausedAtMs;
+    return { totalMs: until - this.#powerOnMs - this.#pausedMs, executingMs: this.meter.totalMs };
+  }
+
   // --- services for the board ---------------------------------------------------------------------------------------
 
   now(): number {
@@ -190,6 +258,7 @@ export class Hypervisor implements CpuHost {
     return this.clock.timer(onExpire);
   }
   setInterruptLine(level: boolean): void {
+    if (level) this.lineRaisedNs = this.clock.now();
     this.cpu.setInterruptLine(level);
   }
   raiseNmi(): void {
@@ -235,14 +304,23 @@ export class Hypervisor implements CpuHost {
   acknowledgeInterrupt(): number {
     return this.#board.acknowledgeInterrupt();
   }
-  exit(kind: ExitKind): void {
+  exit(kind: ExitKind, a = 0, b = 0, c = 0, d = 0): void {
     this.exits.count(kind);
+    if (kind === 'exception' || kind === 'software-interrupt') this.exits.vector(kind, a);
+    else if (kind === 'page-fault') this.exits.vector('exception', PAGE_FAULT);
+    else if (kind === 'interrupt') {
+      this.exits.vector(kind, a);
+      this.exits.latency(a, this.clock.now() - this.lineRaisedNs);
+    }
+    if (this.#control !== null) this.#control.exit(kind, a, b, c, d);
   }
   exitBegins(): void {
     this.exits.begin();
+    if (this.#control !== null) this.#control.exitBegins();
   }
   exitEnds(): void {
     this.exits.end();
+    if (this.#control !== null) this.#control.exitEnds();
   }
   guestError(what: string, detail: Readonly<Record<string, number | string>>): void {
     this.guestErrors++;
@@ -274,17 +352,23 @@ export class Hypervisor implements CpuHost {
     const startMs = this.#host.nowMs();
     const startCount = this.cpu.instructionCount;
     let sleepMs: number | null = null;
-    this.#steer(startMs);
+    const stepping = this.#control?.single ?? false;
+    if (!stepping) this.#steer(startMs);
     do {
       sleepMs = this.#turn();
     } while (sleepMs === null && this.#state === 'running' && this.#host.nowMs() - startMs < SLICE_MS);
-    this.meter.add(this.cpu.instructionCount - startCount, this.#host.nowMs() - startMs);
+    if (!stepping) this.meter.add(this.cpu.instructionCount - startCount, this.#host.nowMs() - startMs);
     if (this.#state === 'running') this.#schedule(sleepMs ?? 0);
   }
 
   /** One run between two looks around. Returns how long to sleep in ms, or null to go on. */
   #turn(): number | null {
     const { cpu, clock } = this;
+    if (this.#interruptedUntil !== null) {
+      // Nothing may come in between: without a debugger there would have been no stop here.
+      this.#run(this.#interruptedUntil - cpu.instructionCount);
+      return null;
+    }
     if (cpu.instructionCount >= this.#pauseAtCount) {
       this.#pauseAtCount = Infinity;
       this.pause();
@@ -294,20 +378,47 @@ export class Hypervisor implements CpuHost {
     clock.runDue();
     this.#applyInputs();
     if (this.#serveRequests()) return null;
+    if (cpu.activity !== 'shutdown') this.#deliverInterrupts();
+    // By an instruction, or by an interrupt that could not be delivered.
     if (cpu.activity === 'shutdown') {
       this.#halt({ kind: 'triple-fault', detail: cpu.shutdownDetail });
       return null;
     }
+    if (cpu.activity === 'halted') return this.#idle();
+    if (this.#control?.stopsHere(null)) {
+      this.pause();
+      return null;
+    }
+    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity, this.#pauseAtCount);
+    const budget = Math.max(1, Math.min(RUN_LIMIT, until - cpu.instructionCount));
+    this.#run(budget);
+    return null;
+  }
+
+  #deliverInterrupts(): void {
+    const { cpu } = this;
     if (cpu.nmiPending && !cpu.nmiBlocked) {
       cpu.nmiPending = false;
       cpu.nmiBlocked = true;
       deliverExternal(cpu, NMI);
     } else if (cpu.canTakeInterrupt) deliverExternal(cpu, this.#board.acknowledgeInterrupt());
-    if (cpu.activity === 'halted') return this.#idle();
-    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity, this.#pauseAtCount);
-    const budget = Math.max(1, Math.min(RUN_LIMIT, until - cpu.instructionCount));
-    this.#atBoundary = cpu.run(budget) === EXIT.budget;
-    return null;
+  }
+
+  /** One run of the CPU, or one instruction if the debugger steps or a breakpoint must be passed. */
+  #run(budget: number): void {
+    const { cpu } = this;
+    const until = cpu.instructionCount + budget;
+    const pc = this.linearPc;
+    const single = (this.#control?.single ?? false) || this.#passAt === pc;
+    this.#passAt = -1;
+    const exit = cpu.run(single ? 1 : budget, single);
+    this.#atBoundary = exit === EXIT.budget;
+    const straight = exit === EXIT.breakpoint || exit === EXIT.interrupted;
+    // Running on into another page is a point where slices may end.
+    const samePage = (pc ^ this.linearPc) >>> 12 === 0;
+    this.#interruptedUntil = straight && (samePage || exit === EXIT.breakpoint) ? until : null;
+    if (this.#control?.stopsHere(exit)) this.pause();
+    else if (exit === EXIT.breakpoint) this.#passAt = this.linearPc;
   }
 
   /** Resets and stops that devices asked for; whether the run loop must start over. */

@@ -9,6 +9,8 @@ export class RunMeter {
   #busyMs = 0;
   #mips = 0;
   #busy = 0;
+  /** Host ms spent executing since the meter began. */
+  totalMs = 0;
   /** Smoothed speed of execution; starts at a guess of 200 MIPS. */
   instructionsPerMs = 200_000;
 
@@ -22,6 +24,7 @@ export class RunMeter {
     this.#roll();
     this.#instructions += instructions;
     this.#busyMs += ms;
+    this.totalMs += ms;
     if (ms > 0.5 && instructions > 1000) this.instructionsPerMs += (instructions / ms - this.instructionsPerMs) * 0.1;
   }
 

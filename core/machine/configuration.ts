@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { exitPolicySchema } from './exitPolicy.ts';
 
 /** Names of the CPU models a machine can be given; what each exposes is in `core/cpu/state/cpuModels.ts`. */
 export const cpuModelSchema = z.enum(['486', 'pentium', 'pentium3']);
@@ -41,6 +42,9 @@ export const machineConfigurationSchema = z.object({
   /** Seconds since 1970 that the RTC starts from; null: the host's wall clock. */
   rtcStart: z.number().int().nonnegative().nullable().default(null),
   debugExit: z.boolean().default(false),
+  exitPolicy: exitPolicySchema.prefault({}),
+  /** Symbol files that the debugger loads; `offset` is added to every address. */
+  symbols: z.array(z.object({ path: z.string().min(1), offset: z.string().max(100).default('0') })).max(16).default([]),
 });
 
 export type CpuModelName = z.infer<typeof cpuModelSchema>;

@@ -10,6 +10,7 @@ import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import type { InspectableMachine, MachineInspection, UnclaimedAccess } from './inspection.ts';
 import type { MachineInput, ReplayLog, StampedInput } from '../hypervisor/replayLog.ts';
 import type { MachineConfiguration } from './configuration.ts';
 import { createFirmwareContext } from './firmwareContext.ts';
@@ -20,6 +21,8 @@ import { hashMachine } from './stateHash.ts';
 const MEBIBYTE = 1 << 20;
 const MAXIMUM_KERNEL_BYTES = 512 * MEBIBYTE;
 const MAXIMUM_ROM_BYTES = 512 * 1024;
+/** Different ports and addresses that nobody answers: more than any system probes. */
+const UNCLAIMED_KEPT = 1024;
 
 export interface MachineOptions {
   /** Keeps what comes from outside in `recording`. */
@@ -28,7 +31,7 @@ export interface MachineOptions {
   readonly replay?: ReplayLog;
 }
 
-export interface RecordedMachine extends Machine {
+export interface RecordedMachine extends InspectableMachine {
   readonly recording: readonly StampedInput[];
   /** Starts or continues, and pauses at the first repeatable point at or after `instructions` since power-on. */
   runUntil(instructions: number): void;
@@ -92,6 +95,9 @@ class PcMachine implements RecordedMachine {
   readonly #debug = new Emitter<Uint8Array>();
   readonly #guestErrors = new Emitter<{ source: string; what: string; detail: string }>();
   readonly #bios: Bios | null;
+  readonly #unclaimed = new Map<string, UnclaimedAccess>();
+  readonly #resets = new Emitter<void>();
+  readonly inspection: MachineInspection;
   readonly onState: Machine['onState'];
   readonly onSerialOutput = this.#serial.event;
   readonly onDebugOutput = this.#debug.event;
@@ -141,6 +147,7 @@ class PcMachine implements RecordedMachine {
     });
     if (biosImage) this.#describeMemory(memoryBytes);
     this.#attachBoard(space);
+    this.inspection = this.#inspection(configuration);
   }
 
   /** CMOS registers by which a foreign BIOS learns the memory's size (RBIL CMOS 17h, 30h, 34h). Our own sets them itself. */
@@ -169,6 +176,9 @@ class PcMachine implements RecordedMachine {
 
   start(): void {
     this.#hypervisor.start();
+  }
+  startPaused(): void {
+    this.#hypervisor.startPaused();
   }
   runUntil(instructions: number): void {
     this.#hypervisor.runUntil(instructions);
@@ -220,6 +230,34 @@ class PcMachine implements RecordedMachine {
     return hashMachine(this.#hypervisor, devices);
   }
 
+  /** Probing for what is not there is what every system does: the first places are kept for people, nothing is reported. */
+  #countUnclaimed(space: 'port' | 'memory', kind: 'read' | 'write', address: number): void {
+    const key = `${space} ${address}`;
+    let access = this.#unclaimed.get(key);
+    if (access === undefined) {
+      if (this.#unclaimed.size >= UNCLAIMED_KEPT) return;
+      this.#unclaimed.set(key, (access = { kind: space, address, reads: 0, writes: 0 }));
+    }
+    if (kind === 'read') access.reads++;
+    else access.writes++;
+  }
+
+  #inspection(configuration: MachineConfiguration): MachineInspection {
+    const board = this.#board;
+    return {
+      hypervisor: this.#hypervisor,
+      devices: [...board.devices, ...(this.#bios ? [this.#bios] : [])],
+      portOwner: (port) => (port === trapPort && this.#bios ? 'firmware' : board.portOwner(port)),
+      mmioOwner: (address) => board.mmioOwner(address),
+      mmioRanges: () => board.mmioClaims(),
+      cpuModel: configuration.cpu.model,
+      policy: configuration.exitPolicy,
+      symbols: configuration.symbols,
+      unclaimed: () => [...this.#unclaimed.values()],
+      onReset: this.#resets.event,
+    };
+  }
+
   #boardHost(space: RomSpace): BoardHost {
     const hypervisor = this.#hypervisor;
     return {
@@ -227,8 +265,7 @@ class PcMachine implements RecordedMachine {
       timer: (onExpire) => hypervisor.timer(onExpire),
       memory: hypervisor.ram,
       guestError: (source, what, detail) => this.#guestError(source, what, detail ?? {}),
-      // Probing for what is not there is what every system does: counted with the port exits, not reported.
-      unclaimedAccess: () => {},
+      unclaimedAccess: (space, kind, address) => this.#countUnclaimed(space, kind, address),
       cpu: {
         intr: { set: (level) => hypervisor.setInterruptLine(level) },
         nmi: { set: (level) => { if (level) hypervisor.raiseNmi(); } },
@@ -261,6 +298,7 @@ class PcMachine implements RecordedMachine {
       reset: (kind) => {
         board.reset(kind);
         bios?.reset(kind);
+        this.#resets.fire();
       },
       input: (input) => this.#input(input),
     });

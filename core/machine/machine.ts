@@ -50,6 +50,8 @@ export interface Machine {
 
   /** Powers on (from `stopped`) or continues (from `paused`). Returns at once; the run loop yields to the host's clock. */
   start(): void;
+  /** Powers on without running: for debugging from the first instruction. */
+  startPaused(): void;
   pause(): void;
   /** Hard reset; leaves `halted` and `paused` for `running`. */
   reset(): void;

@@ -36,6 +36,7 @@ class Digest {
 const HOST_FIELDS: readonly (readonly [number, number])[] = [
   [FIELD.flagResult, 16], [FIELD.budget, 20], [FIELD.pageRip, 8], [FIELD.faultVector, 16], [FIELD.pendingWriteSize, 12],
   [FIELD.scratch, 80], [FIELD.fpScratch, 64], [FIELD.stepRecords, 64],
+  [FIELD.breakpointsArmed, 4], // Follows from DR7 and the debugger.
 ];
 
 export function hashMachine(hypervisor: Hypervisor, devices: readonly Device[]): string {

@@ -308,6 +308,7 @@ export class Application {
     const configuration = machineRecordSchema.shape.configuration.parse({
       memoryMiB: 16,
       disks: [{ path: tourImage, readOnly: true }],
+      symbols: [{ path: tourImage.replace(/\.img$/, '.elf') }],
     });
     if (present === undefined) {
       const name = this.library.freeName('Tour of virtualization');

@@ -4,6 +4,7 @@ import type { FailureRecord } from '../../core/api/failure.ts';
 import { Failure, toFailureRecord } from '../../core/api/failure.ts';
 import type { LogEntry, MachineLifeState, MachineRecord, MachineSummary, Statistics } from '../../core/api/machines.ts';
 import type { StopReasonRecord, VmMessage } from '../../core/api/vmProcess.ts';
+import { monitorPath } from './monitorPath.ts';
 import type { VmSpawner } from '../vm-host/spawn.ts';
 import { ByteHistory } from './byteHistory.ts';
 import { checkConfiguration } from './configurationCheck.ts';
@@ -28,6 +29,7 @@ const END_TIMEOUT_MS = 3000;
 
 export class MachineRuntime {
   readonly log: MachineLog;
+  readonly #folder: string;
   readonly #spawner: VmSpawner;
   readonly #events: RuntimeEvents;
   readonly #serial = new Map<number, ByteHistory>();
@@ -41,6 +43,7 @@ export class MachineRuntime {
   #pictureVersion = 0;
 
   constructor(folder: string, spawner: VmSpawner, events: RuntimeEvents) {
+    this.#folder = folder;
     this.#spawner = spawner;
     this.#events = events;
     this.log = new MachineLog(folder, (entry) => events.logged(entry));
@@ -92,10 +95,10 @@ export class MachineRuntime {
     });
     this.#connection = connection;
     try {
-      await connection.call('configure', { holder: record.name, configuration: record.configuration });
+      const monitor = monitorPath(this.#folder);
+      await connection.call('configure', { holder: record.name, configuration: record.configuration, monitor });
       this.#startedAt = Date.now();
-      // Both are sent before the process takes its first turn.
-      await Promise.all([connection.call('start', {}), ...(paused ? [connection.call('pause', {})] : [])]);
+      await connection.call(paused ? 'startPaused' : 'start', {});
     } catch (error) {
       const failure = toFailureRecord(error);
       if (failure.code !== 'process-lost') {

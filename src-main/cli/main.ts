@@ -5,7 +5,7 @@ const status = await runCli(process.argv.slice(2), {
   input: process.stdin,
   output: process.stdout,
   errors: process.stderr,
-  loadEngine: async () => (await import('../../core/api/engine.ts')).createMachine,
+  loadEngine: () => import('../../core/api/engine.ts'),
 });
 // What was printed goes out before the process ends.
 process.stdout.write('', () => process.exit(status));

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { Failure, toFailureRecord } from '../../core/api/failure.ts';
 import { createRequestSchema } from '../../core/api/machines.ts';
+import type { MachineRecord } from '../../core/api/machines.ts';
 import { Application } from '../application/application.ts';
 import { Library } from '../application/library.ts';
 import { detectMedia } from '../application/mediaDetection.ts';
@@ -15,15 +16,16 @@ import {
 } from '../application/productPaths.ts';
 import { startServer } from '../server/server.ts';
 import { nodeSpawner } from '../vm-host/spawn.ts';
-import type { MachineFactory } from '../vm-host/vmProcess.ts';
+import { monitorPath } from '../application/monitorPath.ts';
 import { EXIT, runMachine } from './runMachine.ts';
-import type { Streams } from './runMachine.ts';
-import { parseMemory, parseRunOptions } from './runOptions.ts';
+import { runMonitor } from './monitorClient.ts';
+import type { Engine, Streams } from './runMachine.ts';
+import { parseListen, parseMemory, parseRunOptions } from './runOptions.ts';
 import type { RawRunOptions } from './runOptions.ts';
 
 export interface CliEnvironment extends Streams {
   /** Loaded only where a machine runs in this process. */
-  loadEngine(): Promise<MachineFactory>;
+  loadEngine(): Promise<Engine>;
 }
 
 /** Runs the command and resolves to the exit status. Says in one line what was wrong with it. */
@@ -94,6 +96,9 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
     .option('--engine <name>', 'interpreter')
     .option('--clock <kind>', 'real: guest time follows the host; virtual: it counts instructions')
     .option('--stats <file.json>', 'at exit: counters')
+    .option('--gdb <[host:]port>', 'listen for GDB; loopback unless a host is given')
+    .option('--paused', 'power on without running: the debugger starts it')
+    .option('--monitor <socket>', 'listen for `trapeze monitor`')
     .action(async (images: string[], raw: RawRunOptions) => {
       const options = parseRunOptions(images, raw);
       finish(await runMachine(options, await environment.loadEngine(), environment));
@@ -159,16 +164,52 @@ function addLibraryCommands(program: Command, environment: CliEnvironment, finis
       .summary('run a machine of the library in this process')
       .description('Runs a machine of the library in this process, COM1 on this terminal.')
       .argument('<name>', 'name or id of the machine')
-      .option('--timeout <seconds>', 'end with status 124 after so long'),
-  ).action(async (name: string, { library, timeout }: { library: string; timeout?: string }) => {
+      .option('--timeout <seconds>', 'end with status 124 after so long')
+      .option('--gdb <[host:]port>', 'listen for GDB; loopback unless a host is given')
+      .option('--paused', 'power on without running: the debugger starts it'),
+  ).action(async (name: string, { library, timeout, gdb, paused }: StartOptions) => {
     const opened = await openLibrary(library);
-    const record = opened.records.find((candidate) => candidate.id === name || candidate.name === name);
-    if (record === undefined) throw new Failure('not-found', `There is no machine "${name}" in ${opened.folder}`);
+    const record = findMachine(opened, name);
     const base = parseRunOptions([], { bios: '/', ...(timeout === undefined ? {} : { timeout }) });
     finish(
-      await runMachine({ ...base, configuration: record.configuration }, await environment.loadEngine(), environment),
+      await runMachine(
+        {
+          ...base,
+          configuration: record.configuration,
+          gdb: gdb === undefined ? null : parseListen(gdb),
+          paused: paused ?? false,
+          monitor: monitorPath(opened.machineFolder(record.id)),
+        },
+        await environment.loadEngine(),
+        environment,
+      ),
     );
   });
+  withLibrary(
+    program
+      .command('monitor')
+      .summary('talk to the monitor of a running machine')
+      .description('Reads monitor commands and prints their answers; `help` lists them. On a terminal with completion.')
+      .argument('<name>', 'name or id of the machine, or the socket of `trapeze run --monitor`'),
+  ).action(async (name: string, { library }: { library: string }) => {
+    const isSocket = name.includes('/') || name.includes('\\');
+    const opened = await openLibrary(library);
+    const socket = isSocket ? name : monitorPath(opened.machineFolder(findMachine(opened, name).id));
+    finish(await runMonitor(socket, name, path.join(opened.folder, 'monitor-history'), environment));
+  });
+}
+
+interface StartOptions {
+  readonly library: string;
+  readonly timeout?: string;
+  readonly gdb?: string;
+  readonly paused?: boolean;
+}
+
+function findMachine(library: Library, name: string): MachineRecord {
+  const record = library.records.find((candidate) => candidate.id === name || candidate.name === name);
+  if (record === undefined) throw new Failure('not-found', `There is no machine "${name}" in ${library.folder}`);
+  return record;
 }
 
 interface CreateOptions {

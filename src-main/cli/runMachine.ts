@@ -1,9 +1,12 @@
 // One machine in this process, from power-on to an exit status.
 import fs from 'node:fs';
+import type { DebugService, DebugServiceFactory } from '../../core/api/debugService.ts';
 import type { Machine } from '../../core/machine/machine.ts';
 import { checkConfiguration } from '../application/configurationCheck.ts';
 import { createNodeHost } from '../vm-host/nodeHost.ts';
 import { ScreenReader } from '../vm-host/screenReader.ts';
+import { createNodeDebugHost } from '../vm-host/nodeDebugHost.ts';
+import { serveMonitor } from '../vm-host/monitorServer.ts';
 import type { MachineFactory } from '../vm-host/vmProcess.ts';
 import type { RunOptions } from './runOptions.ts';
 import { openSerialConsole } from './serialConsole.ts';
@@ -26,10 +29,15 @@ export interface Streams {
   readonly errors: NodeJS.WritableStream;
 }
 
+export interface Engine {
+  readonly createMachine: MachineFactory;
+  readonly createDebugService: DebugServiceFactory;
+}
+
 /** Runs until the guest ends, the time is up or a person ends it. Throws a `Failure` if it cannot start. */
 export async function runMachine(
   options: RunOptions,
-  createMachine: MachineFactory,
+  { createMachine, createDebugService }: Engine,
   streams: Streams,
 ): Promise<number> {
   checkConfiguration(options.configuration);
@@ -42,15 +50,33 @@ export async function runMachine(
     },
   });
   let machine: Machine | undefined;
+  let debug: DebugService | undefined;
+  let monitor: { close(): void } | undefined;
   try {
-    machine = createMachine(options.configuration, host);
+    const made = (machine = createMachine(options.configuration, host));
+    const service = (): DebugService => {
+      if (debug !== undefined) return debug;
+      debug = createDebugService(made, createNodeDebugHost());
+      debug.onLogged((text) => streams.errors.write(`trapeze: ${text}\n`));
+      return debug;
+    };
+    if (options.monitor !== null) monitor = serveMonitor(options.monitor, service);
+    if (options.gdb !== null) await listenForGdb(service(), options, streams);
     const status = await runToEnd(machine, options, streams);
     writeResults(machine, options);
     return status;
   } finally {
+    monitor?.close();
+    debug?.dispose();
     machine?.dispose();
     host.closeFiles();
   }
+}
+
+async function listenForGdb(service: DebugService, { gdb }: RunOptions, streams: Streams): Promise<void> {
+  const { address, warning } = await service.handlers['debug.gdb']({ listen: gdb });
+  if (warning !== null) streams.errors.write(`trapeze: ${warning}\n`);
+  streams.errors.write(`trapeze: GDB can connect: target remote ${address ?? ''}\n`);
 }
 
 async function runToEnd(machine: Machine, options: RunOptions, streams: Streams): Promise<number> {
@@ -72,7 +98,8 @@ async function runToEnd(machine: Machine, options: RunOptions, streams: Streams)
       if (options.timeoutSeconds !== null) {
         timer = setTimeout(() => resolve(EXIT.timeout), options.timeoutSeconds * 1000);
       }
-      machine.start();
+      if (options.paused) machine.startPaused();
+      else machine.start();
     });
   } finally {
     clearTimeout(timer);

@@ -29,6 +29,9 @@ export interface RawRunOptions {
   readonly engine?: string;
   readonly clock?: string;
   readonly stats?: string;
+  readonly gdb?: string;
+  readonly paused?: boolean;
+  readonly monitor?: string;
 }
 
 export interface RunOptions {
@@ -39,6 +42,16 @@ export interface RunOptions {
   readonly screenshotFile: string | null;
   readonly statisticsFile: string | null;
   readonly timeoutSeconds: number | null;
+  /** Where to listen for GDB. */
+  readonly gdb: Listen | null;
+  readonly paused: boolean;
+  /** Local socket of the monitor. */
+  readonly monitor: string | null;
+}
+
+export interface Listen {
+  readonly host: string;
+  readonly port: number;
 }
 
 const ENGINES: readonly string[] = ['interpreter'];
@@ -57,6 +70,14 @@ export function parseMemory(text: string): number {
   throw bad(
     `--memory ${text}: a machine takes ${minValue} MiB to ${maxValue} MiB; this computer has ${hostMebibytes()} MiB`,
   );
+}
+
+/** `1234`, `127.0.0.1:1234`, `[::1]:1234`. */
+export function parseListen(text: string): Listen {
+  const match = /^(?:(?<host>\[[0-9a-fA-F:]+\]|[^:]+):)?(?<port>\d{1,5})$/.exec(text.trim());
+  const port = Number(match?.groups?.['port']);
+  if (match === null || port > 65535) throw bad(`--gdb ${text}: expected a port such as 1234, or HOST:PORT`);
+  return { host: (match.groups?.['host'] ?? '127.0.0.1').replace(/^\[|\]$/g, ''), port };
 }
 
 const hostMebibytes = (): number => Math.floor(os.totalmem() / 2 ** 20);
@@ -126,6 +147,9 @@ export function parseRunOptions(images: readonly string[], raw: RawRunOptions): 
     screenshotFile: raw.screenshot ?? null,
     statisticsFile: raw.stats ?? null,
     timeoutSeconds: raw.timeout === undefined ? null : parseTimeout(raw.timeout),
+    gdb: raw.gdb === undefined ? null : parseListen(raw.gdb),
+    paused: raw.paused ?? false,
+    monitor: raw.monitor ?? null,
   };
 }
 

@@ -8,6 +8,7 @@ import type { VmHandlers, VmMessage } from '../../core/api/vmProcess.ts';
 import type { MachineConfiguration } from '../../core/machine/configuration.ts';
 import type { Machine, MachineHost } from '../../core/machine/machine.ts';
 import { createNodeDebugHost } from './nodeDebugHost.ts';
+import { serveMonitor } from './monitorServer.ts';
 import { createNodeHost } from './nodeHost.ts';
 import type { NodeHost } from './nodeHost.ts';
 import { ScreenReader } from './screenReader.ts';
@@ -29,6 +30,7 @@ interface Held {
   readonly screen: ScreenReader;
   /** Made when a client first asks for it: a machine without one runs as if there were none. */
   debug: DebugService | null;
+  monitor: { close(): void } | null;
 }
 
 const STATISTICS_INTERVAL_MS = 1000;
@@ -70,12 +72,16 @@ export function runVmProcess(
 
   const handlers: VmHandlers = {
     ...debugHandlers,
-    configure({ holder, configuration }) {
+    configure({ holder, configuration, monitor }) {
       if (held !== null) throw new Failure('wrong-state', 'The machine is configured already.');
       held = build(port, createMachine, holder, configuration);
+      if (monitor !== null) held.monitor = serveMonitor(monitor, debug);
+      // A policy that differs from the default is the debugger's to keep.
+      if (differs(configuration)) debug();
       return null;
     },
     start: () => done(() => hold().machine.start()),
+    startPaused: () => done(() => hold().machine.startPaused()),
     pause: () => done(() => hold().machine.pause()),
     reset: () => done(() => hold().machine.reset()),
     pressPowerButton: () => done(() => hold().machine.pressPowerButton()),
@@ -97,6 +103,9 @@ export function runVmProcess(
   port.onMessage((message) => void serve(port, handlers, message));
   port.send({ kind: 'ready' });
 }
+
+const differs = ({ exitPolicy }: MachineConfiguration): boolean =>
+  exitPolicy.strictUserMode || Object.keys(exitPolicy.classes).length > 0;
 
 async function serve(port: VmPort, handlers: VmHandlers, message: unknown): Promise<void> {
   const parsed = vmRequestSchema.safeParse(message);
@@ -128,11 +137,12 @@ function build(port: VmPort, createMachine: MachineFactory, holder: string, conf
   }
   const screen = new ScreenReader(machine.display);
   report(port, machine);
-  return { machine, host, screen, debug: null };
+  return { machine, host, screen, debug: null, monitor: null };
 }
 
 function release(held: Held): void {
   try {
+    held.monitor?.close();
     held.debug?.dispose();
     held.machine.dispose();
   } finally {

@@ -129,6 +129,11 @@ export class FakeMachine implements Machine {
     if (first) this.#boot();
   }
 
+  startPaused(): void {
+    this.start();
+    this.pause();
+  }
+
   pause(): void {
     this.#enter('paused', null);
   }

@@ -10,8 +10,8 @@ const SECONDS_PER_MODE = 4;
 const CODE = 0x10000, CODE_BYTES = 0x3000;
 const GDT = 0x1000, IDT = 0x2000, TSS = 0x3000, DIRECTORY = 0x4000, TABLE = 0x5000;
 const SLICE = 200, SLICES = 6;
-/** A slice ends at a branch or at the end of a decoded run. */
-const SLICE_SLACK = 80;
+/** A slice ends at a taken branch or where execution runs on into another page. */
+const SLICE_SLACK = 2 * 4096;
 const MODES_OF_CODE: readonly number[] = [CODE_MODE.code16, CODE_MODE.code32, CODE_MODE.flat32];
 
 type Mode = 'real' | 'protected 16-bit' | 'protected 32-bit' | 'user with paging' | 'virtual-8086';

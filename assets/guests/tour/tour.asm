@@ -25,7 +25,13 @@ UCODE   equ 18h | 3
 UDATA   equ 20h | 3
 TSS     equ 28h
 
+; The same source makes the disk image (nasm -f bin) and, for debuggers, an ELF file with its symbols and lines at the
+; addresses of the image (nasm -f elf32, linked by tour.ld).
+%ifidn __?OUTPUT_FORMAT?__, elf32
+section .boot progbits alloc exec write align=1
+%else
 section .boot vstart=7C00h
+%endif
         bits 16
 boot:
         jmp     short .start
@@ -96,13 +102,23 @@ gdtr    dw      6 * 8 - 1
         times 510 - ($ - $$) db 0
         dw      0AA55h
 
+%ifidn __?OUTPUT_FORMAT?__, elf32
+section .text progbits alloc exec write align=1
+%else
 section .text vstart=LOAD align=1 follows=.boot
+%endif
         bits 32
 %include "kernel.inc"
 %include "probes.inc"
 %include "pages.inc"
         times SECTORS * 512 - ($ - $$) db 0
 
+%ifidn __?OUTPUT_FORMAT?__, bin
 ; the rest of one 16-head, 63-sector cylinder
 section .tail align=1 follows=.text
         times (1008 - 1 - SECTORS) * 512 db 0
+%else
+; NASM ends a section's line table where the next one begins: this one ends that of .text.
+section .end progbits alloc exec align=1
+        nop
+%endif

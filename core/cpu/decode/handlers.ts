@@ -2,12 +2,12 @@
 import type { OperandKind, Size } from '../semantics/context.ts';
 import type { HandlerSpecification, OperandLetters, Row } from './row.ts';
 import { repeatRows } from './stringRows.ts';
-import { narrowCounterRows, oneByte, tooLongRow, twoByte, undefinedRow, zeroShiftRows, type Entry } from './tables.ts';
+import { narrowCounterRows, oneByte, tooLongRow, twoByte, undefinedRow, visibleCliRow, zeroShiftRows, type Entry } from './tables.ts';
 import { x87Rows } from './x87Rows.ts';
 
 /** Records that are no instructions; never counted. */
 export const PSEUDO = {
-  /** Looks the record's own address up again: its page has changed, or it follows the page's end. */
+  /** Looks the record's own address up again: its page has changed. */
   relookup: 0,
   /** Goes on at the record in `imm`. */
   goto: 1,
@@ -17,8 +17,12 @@ export const PSEUDO = {
   crossing: 3,
   /** Goes on at the start of the next page. */
   nextPage: 4,
+  /** The debugger stops in front of the instruction here. */
+  breakpoint: 5,
+  /** Behind an instruction that reached into the next page: looks its own address up there. */
+  crossed: 6,
 } as const;
-export const PSEUDO_COUNT = 5;
+export const PSEUDO_COUNT = 7;
 
 const BYTE_LETTERS: ReadonlySet<OperandLetters> = new Set([
   'Eb', 'Gb', 'Ib', 'Ob', 'Zb', 'Xb', 'aAL', 'bAL', '1', 'Bx', 'Mf', 'Ti',
@@ -96,6 +100,7 @@ function* allRows(): Iterable<Row> {
   yield* repeatRows();
   yield* x87Rows();
   yield undefinedRow;
+  yield visibleCliRow;
   yield tooLongRow;
 }
 

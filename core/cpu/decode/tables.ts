@@ -361,6 +361,9 @@ defineSystem();
 for (const [opcode, entry] of stringRows) oneByte[opcode] = entry;
 for (let opcode = 0xd8; opcode <= 0xdf; opcode++) oneByte[opcode] = (modRm) => x87Row(opcode, modRm);
 
+/** CLI as a visible exit, for machines whose policy wants one. */
+export const visibleCliRow: Row = helper('CLI', '', 'clearInterruptFlag', { sensitive: 'control', privileged: true });
+
 /** What stands in for every opcode that is not defined. */
 export const undefinedRow: Row = helper('(undefined)', '', 'undefined', END);
 /** An instruction of more than 15 bytes: #GP(0) (SDM 2A 2.3.11). */

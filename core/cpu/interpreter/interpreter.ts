@@ -34,6 +34,7 @@ function defineImports(module: ModuleBuilder): Imports {
     mmioWrite: module.importFunction('mmioWrite', ['i32', 'i32'], []),
     codeWritten: module.importFunction('codeWritten', ['i32'], []),
     checkBreakpoints: module.importFunction('checkBreakpoints', ['i32', 'i32', 'i32', 'i32'], []),
+    watchedPage: module.importFunction('watchedPage', ['i32', 'i32'], ['i32']),
     enterCode: module.importFunction('enterCode', ['i32', 'i32'], ['i32']),
     helper: module.importFunction('helper', ['i32'], ['i32']),
   };
@@ -307,10 +308,12 @@ class LoopBuilder {
     f.brTable(load16U(this.#record, RECORD.handler), byIndex, opened[0]);
     for (let index = 0; index < count; index++) {
       f.close();
-      if (index === PSEUDO.relookup) this.#relookup(this.#ownRip(), labels, outOfBudget);
-      else if (index === PSEUDO.nextPage) this.#relookup(this.#nextPageRip(), labels, outOfBudget);
-      else if (index === PSEUDO.goto) this.#goto(labels, outOfBudget);
-      else if (index === PSEUDO.stop) this.#stop();
+      if (index === PSEUDO.relookup) this.#relookup(labels);
+      else if (index === PSEUDO.nextPage) this.#enterPage(this.#nextPageRip(), labels, outOfBudget);
+      else if (index === PSEUDO.crossed) this.#enterPage(this.#ownRip(), labels, outOfBudget);
+      else if (index === PSEUDO.goto) this.#goto(labels);
+      else if (index === PSEUDO.stop) this.#stop(EXIT.step);
+      else if (index === PSEUDO.breakpoint) this.#stop(EXIT.breakpoint);
       else if (index === PSEUDO.crossing) f.unreachable();
       else if (index < singles) this.#handler(loopHandlers[index - PSEUDO_COUNT], labels, outOfBudget);
       else this.#fused(handlerTable.fused[index - singles], labels, outOfBudget);
@@ -333,18 +336,27 @@ class LoopBuilder {
     return and(add(load64(this.#cpu, FIELD.pageRip), i64(0x1000)), load64(this.#cpu, FIELD.linearMask));
   }
 
-  #relookup(rip: I64, labels: LoopLabels, outOfBudget: Label): void {
+  /**
+   * Where slices may end is a matter of the program alone, never of how it was decoded: at taken branches and where
+   * execution runs on into another page. So a run under a debugger is the same run.
+   */
+  #enterPage(rip: I64, labels: LoopLabels, outOfBudget: Label): void {
     this.#f.set(this.#target, rip);
     this.#settle(0);
     this.#f.brIf(outOfBudget, leS(this.#left, i32(0)));
     this.#jump(labels);
   }
 
-  #goto(labels: LoopLabels, outOfBudget: Label): void {
+  #relookup(labels: LoopLabels): void {
+    this.#f.set(this.#target, this.#ownRip());
+    this.#settle(0);
+    this.#jump(labels);
+  }
+
+  #goto(labels: LoopLabels): void {
     const f = this.#f;
     this.#settle(0);
     f.set(this.#target, this.#ownRip());
-    f.brIf(outOfBudget, leS(this.#left, i32(0)));
     const linked = load32(this.#record, RECORD.imm);
     f.if(
       linked,
@@ -361,10 +373,10 @@ class LoopBuilder {
     f.unreachable();
   }
 
-  #stop(): void {
+  #stop(exit: number): void {
     this.#settle(0);
     this.#f.do(store64(this.#cpu, this.#ownRip(), FIELD.rip));
-    this.#leave(EXIT.step);
+    this.#leave(exit);
   }
 
   #handler(specification: HandlerSpecification, labels: LoopLabels, outOfBudget: Label): void {
@@ -471,6 +483,7 @@ class LoopBuilder {
     this.#settle(1);
     f.set(this.#target, load64(cpu, FIELD.rip));
     f.if(eqz(sub(this.#result, i32(HELPER.exit))), () => this.#leave(EXIT.helper));
+    f.if(eqz(sub(this.#result, i32(HELPER.stop))), () => this.#leave(EXIT.step));
     f.brIf(outOfBudget, leS(this.#left, i32(0)));
     this.#jump(labels);
     f.unreachable();

@@ -13,6 +13,9 @@ import { PHYSICAL_CODE, PHYSICAL_READ, PHYSICAL_WRITE } from '../../mmu/physical
 /** Access bits of `translate`. */
 export const ACCESS = { write: 1, user: 2, fetch: 4 } as const;
 
+/** Accesses to a page that must take the slow path, where they are compared with data breakpoints. */
+export const WATCHED = { reads: 1, writes: 2 } as const;
+
 /** What `translate` returns when the address is not RAM (or is ROM and the access writes); 0 is a fault. */
 export const NOT_RAM = 1;
 
@@ -48,6 +51,8 @@ export interface MemoryImports {
   readonly codeWritten: FunctionReference;
   /** (linear low, linear high, size, write): an armed data breakpoint may match. */
   readonly checkBreakpoints: FunctionReference;
+  /** (linear low, physical page number) -> WATCHED bits of a page, while data breakpoints are armed. */
+  readonly watchedPage: FunctionReference;
 }
 
 const CR0_WP = 1 << 16;
@@ -75,7 +80,9 @@ function definePhysicalHost(module: ModuleBuilder, map: MemoryMap): FunctionRefe
  * The page walk (SDM 3A 4.3, 4.4). Leaves the physical address in `mmioAddress`, sets accessed and dirty bits, and fills
  * the TLB of the access's privilege. Rights of both levels combine; supervisor writes obey CR0.WP.
  */
-function defineTranslate(module: ModuleBuilder, map: MemoryMap, physicalHost: FunctionReference): FunctionReference {
+function defineTranslate(
+  module: ModuleBuilder, map: MemoryMap, physicalHost: FunctionReference, watchedPage: FunctionReference,
+): FunctionReference {
   const reference = module.declare(['i32', 'i64', 'i32'], ['i32']);
   const f = new FunctionBuilder(reference.type);
   const cpu = f.parameter<'i32'>(0), linear = f.parameter<'i64'>(1), access = f.parameter<'i32'>(2);
@@ -116,9 +123,13 @@ function defineTranslate(module: ModuleBuilder, map: MemoryMap, physicalHost: Fu
   f.if(eqz(and(page, i32(PHYSICAL_READ))), () => f.return(i32(NOT_RAM)));
   const host = f.let(and(page, i32(~0xfff)));
   f.if(and(isWrite, eqz(and(page, i32(PHYSICAL_WRITE)))), () => f.return(i32(NOT_RAM)));
-  // While data breakpoints are armed every access takes the slow path, where it is compared.
-  f.if(eqz(load32(cpu, FIELD.breakpointsArmed)), () =>
-    fillTlb(f, { cpu, linear, physical, page, host, isUser, cr0, rights, dirty, global }),
+  const watched = f.local('i32');
+  f.set(watched, i32(0));
+  f.if(load32(cpu, FIELD.breakpointsArmed), () =>
+    f.set(watched, f.call<'i32'>(watchedPage, wrap(linear), wrap(shrU(physical, 12)))),
+  );
+  f.if(eqz(and(watched, i32(WATCHED.reads))), () =>
+    fillTlb(f, { cpu, linear, physical, page, host, isUser, cr0, rights, dirty, global, watched }),
   );
   f.return(add(host, and(wrap(linear), i32(0xfff))));
   f.unreachable();
@@ -270,6 +281,7 @@ interface FillLocals {
   rights: I32;
   dirty: I32;
   global: I32;
+  watched: I32;
 }
 
 /** A write tag only where a write needs no look: writable, dirty already, and no decoded code on the page. */
@@ -281,7 +293,8 @@ function fillTlb(f: FunctionBuilder, l: FillLocals): void {
     and(shrU(l.rights, 1), i32(1)),
     and(xor(l.isUser, i32(1)), eqz(and(l.cr0, i32(CR0_WP)))),
   );
-  const free = eq(and(l.page, i32(PHYSICAL_WRITE | PHYSICAL_CODE)), i32(PHYSICAL_WRITE));
+  const plain = eq(and(l.page, i32(PHYSICAL_WRITE | PHYSICAL_CODE)), i32(PHYSICAL_WRITE));
+  const free = and(plain, eqz(l.watched));
   // A refill of the same page and frame keeps its table of records.
   const moved = or(ne(load64(entry, TLB.readTag), tag), ne(load32(entry, TLB.frame), wrap(shrU(l.physical, 12))));
   f.if(moved, () => f.do(store32(entry, i32(0), TLB.codeTable)));
@@ -290,6 +303,7 @@ function fillTlb(f: FunctionBuilder, l: FillLocals): void {
   f.do(store32(entry, sub(l.host, wrap(tag)), TLB.addend));
   f.do(store32(entry, wrap(shrU(l.physical, 12)), TLB.frame));
   f.do(store32(entry, l.global, TLB.frame + 4));
+  f.do(store64(l.cpu, add(load64(l.cpu, FIELD.tlbFills), i64(1)), FIELD.tlbFills));
 }
 
 /** Copies `size` bytes between two host addresses, byte by byte. */
@@ -319,7 +333,7 @@ function exportNarrow(module: ModuleBuilder, name: string, callee: FunctionRefer
 /** Emits the set of functions into the module. */
 export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imports: MemoryImports): MemoryFunctions {
   const physicalHost = definePhysicalHost(module, map);
-  const translate = defineTranslate(module, map, physicalHost);
+  const translate = defineTranslate(module, map, physicalHost, imports.watchedPage);
 
   /** (cpu, linear, size, access) -> host address for a write, code on the page dropped if it is hit. */
   const writableHost = module.declare(['i32', 'i64', 'i32', 'i32'], ['i32']);

@@ -1,5 +1,7 @@
 // Data movement, stack and flag transfers.
-import { add, and, eqz, extendU, geU, i32, i64, type I32, type I64, or, shrU, xor } from '../emit/expressions.ts';
+import {
+  add, and, eq, eqz, extendU, geU, i32, i64, type I32, type I64, load64, or, select, shrU, store64, xor,
+} from '../emit/expressions.ts';
 import { FIELD, FLAG, RAX, RBP, RSP } from '../state/layout.ts';
 import { narrow, type Semantics, type SemanticsContext, signedWide, truncate } from './context.ts';
 import { condition, carryFlag, overflowFlag, readEflags, setCarryOverflow, writeArithmeticFlags } from './flags.ts';
@@ -87,6 +89,9 @@ const interruptFlagAllowed = (x: SemanticsContext): I32 =>
 
 /** SDM 2A CLI where VME and PVI are off. In virtual-8086 mode CPL is 3, so IOPL decides alike. */
 export const clearInterruptFlag: Semantics = (x) => {
+  // The one sensitive instruction that is no helper counts itself.
+  const counter = x.f.let(add(x.cpu, select(eq(x.field32(FIELD.cpl), i32(3)), i32(8), i32(0))));
+  x.f.do(store64(counter, add(load64(counter, FIELD.cliCounts), i64(1)), FIELD.cliCounts));
   x.raiseIf(eqz(interruptFlagAllowed(x)), 13, 0);
   x.setEflags(and(x.eflags(), i32(~FLAG.IF)));
 };

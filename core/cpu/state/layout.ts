@@ -69,7 +69,7 @@ export const FIELD = {
   sysenterEip: 1248,
   /** Four PDPTEs that CR3 loading caches in PAE mode (SDM 3A 4.4.1). */
   pdptes: 1256,
-  /** Cleared by A20, CR and mode changes; non-zero forbids TLB entries for pages with data breakpoints. */
+  /** Non-zero: pages with data breakpoints get no TLB tags for the accesses that must be looked at. */
   breakpointsArmed: 1288,
   /** Length of the value that a slow read-modify-write access must store back, and where. */
   pendingWriteSize: 1292,
@@ -98,6 +98,10 @@ export const FIELD = {
   xmm: 1664,
   /** Two records {the instruction, stop}: single steps and instructions that cross a page. */
   stepRecords: 3712,
+  /** How often CLI was executed: i64 in kernel mode, i64 in user mode. All other sensitive instructions are helpers. */
+  cliCounts: 3744,
+  /** Page walks that filled a TLB entry, i64. */
+  tlbFills: 3760,
 } as const;
 
 /** How code is decoded: its default size, and whether ES, SS and DS are flat 4 GiB segments. */
@@ -183,6 +187,10 @@ export const EXIT = {
   helper: 2,
   /** A single step is done. */
   step: 3,
+  /** In front of an instruction with a debugger's breakpoint. */
+  breakpoint: 4,
+  /** The debugger asked to stop behind an instruction where the slice would have gone on. */
+  interrupted: 5,
 } as const;
 
 /** What a helper returns. */
@@ -197,4 +205,6 @@ export const HELPER = {
   exit: 3,
   /** Go on at `stepRecords`, which were filled for this instruction. */
   step: 4,
+  /** Done; the debugger stops at `rip`. */
+  stop: 5,
 } as const;

@@ -110,6 +110,11 @@ export function readDebug(cpu: Cpu, register: number): number {
 export function writeDebug(cpu: Cpu, register: number, value: number): void {
   const index = debugRegister(cpu, register);
   checkDebugAccess(cpu);
+  storeDebug(cpu, index, value);
+}
+
+/** Sets a debug register with its fixed bits, past DR7.GD. */
+export function storeDebug(cpu: Cpu, index: number, value: number): void {
   const fixed = index === 6 ? (value & 0xe00f) | 0xffff0ff0 : index === 7 ? (value & 0xffff2fff) | 0x400 : value;
   cpu.setWide(FIELD.dr + index * 8, fixed >>> 0);
   breakpointsChanged(cpu);
@@ -129,6 +134,13 @@ const STORED = new Set<number>([
 const SYSENTER_FIELDS: Readonly<Record<number, number>> = {
   [MSR.SYSENTER_CS]: FIELD.sysenterCs, [MSR.SYSENTER_ESP]: FIELD.sysenterEsp, [MSR.SYSENTER_EIP]: FIELD.sysenterEip,
 };
+
+/** The registers that this model has. */
+export function knownMsrs(cpu: Cpu): readonly number[] {
+  if (!hasFeature(cpu.model, 'MSR')) return [];
+  const sysenter = hasFeature(cpu.model, 'SEP') ? Object.keys(SYSENTER_FIELDS).map(Number) : [];
+  return [MSR.TSC, ...sysenter, MSR.P5_MC_ADDR, MSR.P5_MC_TYPE, MSR.PLATFORM_ID, ...STORED];
+}
 
 /** RDMSR: [low, high]. Unknown registers fault, as on silicon. */
 export function readMsr(cpu: Cpu, index: number): readonly [number, number] {

@@ -13,13 +13,13 @@ const kindOf = (cpu: Cpu, index: number): number => (cpu.get32(DR7) >>> (16 + in
 /** Length in bytes: encodings 0, 1, 2, 3 are 1, 2, 8, 4. */
 const lengthOf = (cpu: Cpu, index: number): number => [1, 2, 8, 4][(cpu.get32(DR7) >>> (18 + index * 4)) & 3];
 
-/** To be called when DR7 changes: armed data breakpoints send every access through the slow path. */
+/** To be called when DR7 or the debugger's watches change: pages with data breakpoints lose their TLB tags. */
 export function breakpointsChanged(cpu: Cpu): void {
   let data = false;
   for (let index = 0; index < 4; index++) {
     if (enabled(cpu, index) && kindOf(cpu, index) !== KIND.execute && kindOf(cpu, index) !== KIND.io) data = true;
   }
-  cpu.set32(FIELD.breakpointsArmed, data ? 1 : 0);
+  cpu.set32(FIELD.breakpointsArmed, data || cpu.hasWatches ? 1 : 0);
   cpu.flushTlb(false);
 }
 
@@ -27,6 +27,16 @@ function matches(cpu: Cpu, index: number, address: number, size: number): boolea
   const length = lengthOf(cpu, index);
   const start = (cpu.get32(FIELD.dr + index * 8) & ~(length - 1)) >>> 0;
   return address < start + length && start < address + size;
+}
+
+/** Whether a data breakpoint of the guest's own lies on a linear page. */
+export function pageHasBreakpoints(cpu: Cpu, page: number): boolean {
+  for (let index = 0; index < 4; index++) {
+    const kind = kindOf(cpu, index);
+    if (!enabled(cpu, index) || kind === KIND.execute || kind === KIND.io) continue;
+    if (matches(cpu, index, page * 4096, 4096)) return true;
+  }
+  return false;
 }
 
 /** Notes the data breakpoints that an access hits; the trap comes after the instruction. */

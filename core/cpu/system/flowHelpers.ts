@@ -1,7 +1,7 @@
 // Far transfers, interrupts, flags and stack frames.
 import type { Cpu } from '../cpu.ts';
 import { raise, VECTOR } from './faults.ts';
-import { FIELD, FLAG, HELPER, RBP, RSP, SS } from '../state/layout.ts';
+import { CS, FIELD, FLAG, HELPER, RBP, RSP, SS } from '../state/layout.ts';
 import { callFar, jumpFar, returnFar, sysenter, sysexit } from './farTransfers.ts';
 import type { HelperBody } from './helpers.ts';
 import { deliverFault, interruptReturn, mergeFlags, softwareInterrupt } from './interrupts.ts';
@@ -24,15 +24,22 @@ const afterTransfer = (cpu: Cpu): number =>
     ? HELPER.exit
     : HELPER.jump;
 
-function transfer(cpu: Cpu, body: () => void): number {
-  cpu.host.exit('far-transfer');
+function transfer(cpu: Cpu, body: () => void, isInterruptReturn: 0 | 1 = 0): number {
   body();
+  cpu.host.exit('far-transfer', cpu.selector(CS), cpu.rip, isInterruptReturn);
+  return afterTransfer(cpu);
+}
+
+/** INT n, INT3 and INTO: counted as what they are, not as far transfers too. */
+function interrupt(cpu: Cpu, vector: number, next: number, origin: 'software' | 'breakpoint'): number {
+  softwareInterrupt(cpu, vector, next, origin);
   return afterTransfer(cpu);
 }
 
 /** PUSHF (SDM 2B). In virtual-8086 mode IOPL below 3 faults. */
 const pushFlags: HelperBody = (cpu, o) => {
   if (cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
   const stack = Stack.current(cpu);
   stack.push(cpu.eflags & ~(FLAG.VM | FLAG.RF), o.size);
   stack.commit();
@@ -47,6 +54,7 @@ const popFlags: HelperBody = (cpu, o) => {
   // POPF never changes VM, VIF and VIP, and clears RF.
   const kept = FLAG.VM | FLAG.VIF | FLAG.VIP;
   cpu.eflags = (merged & ~(kept | FLAG.RF)) | (cpu.eflags & kept);
+  if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
   return afterFlags(cpu, o.next);
 };
 
@@ -54,6 +62,7 @@ const popFlags: HelperBody = (cpu, o) => {
 const setInterruptFlag: HelperBody = (cpu, o) => {
   if (cpu.cpl > cpu.iopl && cpu.isProtected) raise(VECTOR.GP, 0);
   const flags = cpu.get32(FIELD.eflags);
+  if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags | FLAG.IF);
   if ((flags & FLAG.IF) !== 0) return HELPER.next;
   cpu.set32(FIELD.eflags, flags | FLAG.IF);
   cpu.shadowAt = o.next;
@@ -61,6 +70,13 @@ const setInterruptFlag: HelperBody = (cpu, o) => {
   cpu.interruptShadow = true;
   cpu.rip = o.next;
   return HELPER.exit;
+};
+
+/** CLI where somebody wants to see it (SDM 2A CLI); otherwise it is no helper. */
+const clearInterruptFlag: HelperBody = (cpu) => {
+  if (cpu.cpl > cpu.iopl && cpu.isProtected) raise(VECTOR.GP, 0);
+  cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~FLAG.IF);
+  if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
 };
 
 const farPointer = (o: Operands): { offset: number; selector: number } => {
@@ -105,12 +121,12 @@ const enter: HelperBody = (cpu, o) => {
 };
 
 const breakpoint: HelperBody = (cpu, o) =>
-  transfer(cpu, () => softwareInterrupt(cpu, VECTOR.BP, o.next, 'breakpoint'));
+  interrupt(cpu, VECTOR.BP, o.next, 'breakpoint');
 
 /** ICEBP is a trap like a debug exception, not a software interrupt. */
 const icebp: HelperBody = (cpu, o) => {
   cpu.rip = o.next;
-  cpu.host.exit('exception');
+  cpu.host.exit('exception', VECTOR.DB, 0, o.next);
   deliverFault(cpu, VECTOR.DB, 0, true);
   return afterTransfer(cpu);
 };
@@ -126,22 +142,23 @@ export const flowHelpers: Readonly<Record<string, HelperBody>> = {
   pushFlags,
   popFlags,
   setInterruptFlag,
+  clearInterruptFlag,
   pushAll,
   popAll,
   enter,
   breakpoint,
   icebp,
   bound,
-  softwareInterrupt: (cpu, o) => transfer(cpu, () => softwareInterrupt(cpu, o.imm & 0xff, o.next)),
+  softwareInterrupt: (cpu, o) => interrupt(cpu, o.imm & 0xff, o.next, 'software'),
   interruptOnOverflow: (cpu, o) => {
     if ((cpu.eflags & FLAG.OF) === 0) return HELPER.next;
-    return transfer(cpu, () => softwareInterrupt(cpu, VECTOR.OF, o.next, 'breakpoint'));
+    return interrupt(cpu, VECTOR.OF, o.next, 'breakpoint');
   },
   interruptReturn: (cpu, o) =>
     transfer(cpu, () => {
       cpu.rip = o.next;
       interruptReturn(cpu, o.size);
-    }),
+    }, 1),
   callFar: (cpu, o) => transfer(cpu, () => callFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.size, o.next)),
   jumpFar: (cpu, o) => transfer(cpu, () => jumpFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.next)),
   callFarIndirect: (cpu, o) =>

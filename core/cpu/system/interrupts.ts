@@ -58,19 +58,22 @@ function attemptDelivery(
 }
 
 /** INT n: `next` is the address behind the instruction. Faults by throwing. */
-export function softwareInterrupt(cpu: Cpu, vector: number, next: number, origin: 'software' | 'breakpoint' = 'software'): void {
-  cpu.host.exit('software-interrupt');
+export function softwareInterrupt(cpu: Cpu, vector: number, next: number, origin: 'software' | 'breakpoint'): void {
+  cpu.host.exit('software-interrupt', vector, 0, next);
   deliver(cpu, vector, origin, null, next);
 }
 
 /** A hardware interrupt or NMI, between instructions. */
 export function deliverExternal(cpu: Cpu, vector: number): void {
-  cpu.host.exit('interrupt');
+  cpu.host.exitBegins();
+  cpu.host.exit('interrupt', vector, 0, cpu.rip);
   try {
     deliver(cpu, vector, 'external', null, cpu.rip);
   } catch (error) {
     if (!(error instanceof GuestFault)) throw error;
     deliverFault(cpu, error.vector, error.errorCode);
+  } finally {
+    cpu.host.exitEnds();
   }
 }
 

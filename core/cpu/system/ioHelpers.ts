@@ -22,8 +22,8 @@ export function checkPort(cpu: Cpu, port: number, size: Size): void {
 }
 
 /** After a device access: leave if it raised an interrupt, stopped or reset the machine. */
-function afterAccess(cpu: Cpu, o: Operands): number {
-  cpu.host.exit('port');
+function afterAccess(cpu: Cpu, o: Operands, port: number, value: number, size: Size, write: 0 | 1): number {
+  cpu.host.exit('port', port, value, size, write);
   if (cpu.jumpRequested) {
     cpu.jumpRequested = false;
     return HELPER.exit;
@@ -41,14 +41,15 @@ function input(cpu: Cpu, o: Operands, port: number): number {
   checkPort(cpu, port, size);
   const value = cpu.host.portRead(port, size);
   o.setRegister(RAX * 8, value >>> 0, size);
-  return afterAccess(cpu, o);
+  return afterAccess(cpu, o, port, value >>> 0, size, 0);
 }
 
 function output(cpu: Cpu, o: Operands, port: number): number {
   const size = widthOf(o);
   checkPort(cpu, port, size);
-  cpu.host.portWrite(port, o.register(RAX * 8, size), size);
-  return afterAccess(cpu, o);
+  const value = o.register(RAX * 8, size);
+  cpu.host.portWrite(port, value, size);
+  return afterAccess(cpu, o, port, value, size, 1);
 }
 
 const step = (cpu: Cpu, size: Size): number => ((cpu.get32(FIELD.eflags) & FLAG.DF) !== 0 ? -size : size);
@@ -59,36 +60,46 @@ function advance(o: Operands, index: number, by: number): void {
 }
 
 /** INS: the destination is checked before the device is read. */
-function inputElement(cpu: Cpu, o: Operands): void {
+function inputElement(cpu: Cpu, o: Operands): number {
   const size = widthOf(o), port = cpu.reg16(RDX);
   checkPort(cpu, port, size);
   const target = cpu.linearAddress(0, o.register(RDI * 8, o.addressSize), size, true);
   cpu.probeWrite(target, size);
-  cpu.writeLinear(target, cpu.host.portRead(port, size), size, cpu.userAccess);
+  const value = cpu.host.portRead(port, size);
+  cpu.writeLinear(target, value, size, cpu.userAccess);
   advance(o, RDI, step(cpu, size));
+  return value;
 }
 
-function outputElement(cpu: Cpu, o: Operands): void {
+function outputElement(cpu: Cpu, o: Operands): number {
   const size = widthOf(o), port = cpu.reg16(RDX);
   checkPort(cpu, port, size);
   const value = cpu.readSegment(o.segment, o.register(RSI * 8, o.addressSize), size);
   cpu.host.portWrite(port, value, size);
   advance(o, RSI, step(cpu, size));
+  return value;
 }
 
 /** Elements before the loop is left to look for interrupts. */
 const ELEMENTS_PER_TURN = 1024;
 
-function repeated(cpu: Cpu, o: Operands, element: (cpu: Cpu, o: Operands) => void): number {
+type Element = (cpu: Cpu, o: Operands) => number;
+
+function single(cpu: Cpu, o: Operands, element: Element, write: 0 | 1): number {
+  return afterAccess(cpu, o, cpu.reg16(RDX), element(cpu, o), widthOf(o), write);
+}
+
+function repeated(cpu: Cpu, o: Operands, element: Element, write: 0 | 1): number {
+  let value = 0;
   const traps = (cpu.get32(FIELD.eflags) & FLAG.TF) !== 0 || (cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0;
   const turns = traps ? 1 : ELEMENTS_PER_TURN;
   for (let turn = 0; turn < turns; turn++) {
     const count = o.register(RCX * 8, o.addressSize);
-    if (count === 0) return afterAccess(cpu, o);
-    element(cpu, o);
+    if (count === 0) return afterAccess(cpu, o, cpu.reg16(RDX), value, widthOf(o), write);
+    value = element(cpu, o);
     o.setRegister(RCX * 8, count - 1, o.addressSize);
   }
-  cpu.host.exit('port');
+  cpu.host.exit('port', cpu.reg16(RDX), value, widthOf(o), write);
   return o.register(RCX * 8, o.addressSize) === 0 ? HELPER.next : HELPER.exit;
 }
 
@@ -97,14 +108,8 @@ export const ioHelpers: Readonly<Record<string, HelperBody>> = {
   outImmediate: (cpu, o) => output(cpu, o, o.imm & 0xff),
   inDx: (cpu, o) => input(cpu, o, cpu.reg16(RDX)),
   outDx: (cpu, o) => output(cpu, o, cpu.reg16(RDX)),
-  inString: (cpu, o) => {
-    inputElement(cpu, o);
-    return afterAccess(cpu, o);
-  },
-  outString: (cpu, o) => {
-    outputElement(cpu, o);
-    return afterAccess(cpu, o);
-  },
-  inStringRepeated: (cpu, o) => repeated(cpu, o, inputElement),
-  outStringRepeated: (cpu, o) => repeated(cpu, o, outputElement),
+  inString: (cpu, o) => single(cpu, o, inputElement, 0),
+  outString: (cpu, o) => single(cpu, o, outputElement, 1),
+  inStringRepeated: (cpu, o) => repeated(cpu, o, inputElement, 0),
+  outStringRepeated: (cpu, o) => repeated(cpu, o, outputElement, 1),
 };

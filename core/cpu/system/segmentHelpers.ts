@@ -13,13 +13,17 @@ import { Stack } from './stack.ts';
 function requireDescriptors(cpu: Cpu): void {
   if (!cpu.usesDescriptors) raise(VECTOR.UD);
 }
+/** A policy may keep tables and machine status from user mode, as CR4.UMIP does (SDM 3A 2.5). */
+export function requireTrusted(cpu: Cpu): void {
+  if (cpu.strictUserMode && cpu.cpl === 3) raise(VECTOR.GP, 0);
+}
 function requireKernel(cpu: Cpu): void {
   if (cpu.cpl !== 0) raise(VECTOR.GP, 0);
 }
 
 /** Loading SS holds interrupts off for one instruction (SDM 2B MOV). */
 function afterLoad(cpu: Cpu, o: Operands, segment: number): number {
-  cpu.host.exit('segment');
+  cpu.host.exit('segment', cpu.selector(segment), segment);
   if (segment !== SS) return HELPER.next;
   cpu.trapSuppressed = true;
   cpu.shadowAt = o.next;
@@ -97,15 +101,16 @@ const loadFarPointer =
   };
 
 function storeTable(cpu: Cpu, o: Operands, base: number, limit: number): void {
-  cpu.host.exit('descriptor-table');
+  requireTrusted(cpu);
+  cpu.host.exit('descriptor-table', cpu.get32(base), cpu.get32(limit), base === FIELD.gdtrBase ? 0 : 1, 0);
   o.writeM(0, cpu.get32(limit) & 0xffff, 2);
   o.writeM(2, cpu.get32(base), 4);
 }
 
 function loadTable(cpu: Cpu, o: Operands, base: number, limit: number): void {
   requireKernel(cpu);
-  cpu.host.exit('descriptor-table');
   const newLimit = o.readM(0, 2), newBase = o.readM(2, 4);
+  cpu.host.exit('descriptor-table', newBase, newLimit, base === FIELD.gdtrBase ? 0 : 1, 1);
   cpu.set32(limit, newLimit);
   cpu.setWide(base, o.size === 2 ? newBase & 0xffffff : newBase);
 }
@@ -113,8 +118,8 @@ function loadTable(cpu: Cpu, o: Operands, base: number, limit: number): void {
 const loadLdtr: HelperBody = (cpu, o) => {
   requireDescriptors(cpu);
   requireKernel(cpu);
-  cpu.host.exit('descriptor-table');
   const selector = o.readE(2);
+  cpu.host.exit('descriptor-table', selector, 0, 2, 1);
   if (isNull(selector)) {
     cpu.setSegment(LDTR, selector, 0, 0, 0);
     return;
@@ -134,8 +139,8 @@ function tableDescriptor(cpu: Cpu, selector: number): Descriptor {
 const loadTr: HelperBody = (cpu, o) => {
   requireDescriptors(cpu);
   requireKernel(cpu);
-  cpu.host.exit('descriptor-table');
   const selector = o.readE(2);
+  cpu.host.exit('descriptor-table', selector, 0, 3, 1);
   if (isNull(selector)) raise(VECTOR.GP, 0);
   const d = tableDescriptor(cpu, selector);
   if (!isSystem(d) || (typeOf(d) !== 1 && typeOf(d) !== 9)) raise(VECTOR.GP, selector & 0xfffc);
@@ -193,6 +198,8 @@ const storeSelector =
   (segment: number): HelperBody =>
   (cpu, o) => {
     requireDescriptors(cpu);
+    requireTrusted(cpu);
+    cpu.host.exit('descriptor-table', cpu.selector(segment), 0, segment === LDTR ? 2 : 3, 0);
     o.writeE(cpu.selector(segment), o.specification.memory ? 2 : o.size);
   };
 

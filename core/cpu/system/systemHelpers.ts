@@ -5,6 +5,7 @@ import { CR4, cpuidLeaf, hasFeature } from '../state/cpuModels.ts';
 import { FIELD, FLAG, HELPER, RAX, RBX, RCX, RDX } from '../state/layout.ts';
 import { CR0, loadCr0, readControl, readDebug, readMsr, readPerformanceCounter, timestampWords, writeControl, writeDebug, writeMsr } from './control.ts';
 import type { HelperBody } from './helpers.ts';
+import { requireTrusted } from './segmentHelpers.ts';
 
 function requireKernel(cpu: Cpu): void {
   if (cpu.cpl !== 0) raise(VECTOR.GP, 0);
@@ -12,14 +13,15 @@ function requireKernel(cpu: Cpu): void {
 
 const moveFromControl: HelperBody = (cpu, o) => {
   requireKernel(cpu);
-  cpu.host.exit('control-register');
-  o.setRegister(o.b, readControl(cpu, o.reg), 4);
+  const value = readControl(cpu, o.reg);
+  cpu.host.exit('control-register', o.reg, value, 0, 0);
+  o.setRegister(o.b, value, 4);
 };
 
 /** Paging and mode may have changed: go on by looking the next address up. */
 const moveToControl: HelperBody = (cpu, o) => {
   requireKernel(cpu);
-  cpu.host.exit('control-register');
+  cpu.host.exit('control-register', o.reg, o.register(o.b, 4), 0, 1);
   const next = o.next;
   writeControl(cpu, o.reg, o.register(o.b, 4));
   cpu.rip = next;
@@ -28,8 +30,8 @@ const moveToControl: HelperBody = (cpu, o) => {
 
 const loadMachineStatus: HelperBody = (cpu, o) => {
   requireKernel(cpu);
-  cpu.host.exit('control-register');
   const value = o.readE(2) & 15;
+  cpu.host.exit('control-register', 0, value, 0, 1);
   // LMSW can set PE but not clear it.
   loadCr0(cpu, (cpu.cr0 & ~(CR0.MP | CR0.EM | CR0.TS)) | value);
   cpu.rip = o.next;
@@ -38,14 +40,14 @@ const loadMachineStatus: HelperBody = (cpu, o) => {
 
 const writeMsrHelper: HelperBody = (cpu) => {
   requireKernel(cpu);
-  cpu.host.exit('msr');
+  cpu.host.exit('msr', cpu.reg32(RCX), cpu.reg32(RAX), cpu.reg32(RDX), 1);
   writeMsr(cpu, cpu.reg32(RCX), cpu.reg32(RAX), cpu.reg32(RDX));
 };
 
 const readMsrHelper: HelperBody = (cpu) => {
   requireKernel(cpu);
-  cpu.host.exit('msr');
   const [low, high] = readMsr(cpu, cpu.reg32(RCX));
+  cpu.host.exit('msr', cpu.reg32(RCX), low, high, 0);
   cpu.setReg32(RAX, low);
   cpu.setReg32(RDX, high);
 };
@@ -53,14 +55,14 @@ const readMsrHelper: HelperBody = (cpu) => {
 const readTimestamp: HelperBody = (cpu) => {
   if (!hasFeature(cpu.model, 'TSC')) raise(VECTOR.UD);
   if ((cpu.cr4 & CR4.TSD) !== 0 && cpu.cpl !== 0) raise(VECTOR.GP, 0);
-  cpu.host.exit('rdtsc');
   const [low, high] = timestampWords(cpu);
+  cpu.host.exit('rdtsc', low, high);
   cpu.setReg32(RAX, low);
   cpu.setReg32(RDX, high);
 };
 
 const cpuid: HelperBody = (cpu) => {
-  cpu.host.exit('cpuid');
+  cpu.host.exit('cpuid', cpu.reg32(RAX), cpu.reg32(RCX));
   const [eax, ebx, ecx, edx] = cpuidLeaf(cpu.model, cpu.reg32(RAX));
   cpu.setReg32(RAX, eax);
   cpu.setReg32(RBX, ebx);
@@ -96,25 +98,31 @@ export const systemHelpers: Readonly<Record<string, HelperBody>> = {
   moveToControl,
   moveFromDebug: (cpu, o) => {
     requireKernel(cpu);
-    cpu.host.exit('debug-register');
-    o.setRegister(o.b, readDebug(cpu, o.reg), 4);
+    const value = readDebug(cpu, o.reg);
+    cpu.host.exit('debug-register', o.reg, value, 0, 0);
+    o.setRegister(o.b, value, 4);
   },
   moveToDebug: (cpu, o) => {
     requireKernel(cpu);
-    cpu.host.exit('debug-register');
+    cpu.host.exit('debug-register', o.reg, o.register(o.b, 4), 0, 1);
     writeDebug(cpu, o.reg, o.register(o.b, 4));
     cpu.rip = o.next;
     return HELPER.jump;
   },
   loadMachineStatus,
-  storeMachineStatus: (cpu, o) => o.writeE(cpu.cr0, o.specification.memory ? 2 : o.size),
+  storeMachineStatus: (cpu, o) => {
+    requireTrusted(cpu);
+    cpu.host.exit('control-register', 0, cpu.cr0, 0, 0);
+    o.writeE(cpu.cr0, o.specification.memory ? 2 : o.size);
+  },
   clearTaskSwitched: (cpu) => {
     requireKernel(cpu);
+    cpu.host.exit('control-register', 0, cpu.cr0 & ~CR0.TS, 0, 1);
     cpu.set32(FIELD.cr0, cpu.cr0 & ~CR0.TS);
   },
   invalidatePage: (cpu, o) => {
     requireKernel(cpu);
-    cpu.host.exit('tlb');
+    cpu.host.exit('tlb', (cpu.segmentBase(o.segment) + o.address) >>> 0);
     cpu.flushPage((cpu.segmentBase(o.segment) + o.address) >>> 0);
     cpu.rip = o.next;
     return HELPER.jump;

@@ -14,7 +14,7 @@ const ES_B = 0x8080;
 /** Bits of the control word that exist; bit 6 reads as 1. */
 const CONTROL_BITS = 0x1f3f;
 /** MXCSR bits of the Pentium III: no DAZ. */
-const MXCSR_RESERVED = 0xffff0040;
+export const MXCSR_RESERVED = 0xffff0040;
 
 /** Faults of an instruction that does not wait. */
 export function requireUnit(cpu: Cpu): void {
@@ -36,11 +36,11 @@ export function noteInstruction(cpu: Cpu, o: Operands, opcode: number, memory: b
   cpu.set32(FIELD.fpDataSelector, cpu.get32(FIELD.segments + o.segment * SEGMENT.bytes + SEGMENT.selector));
 }
 
-function setControl(cpu: Cpu, value: number): void {
+export function setControl(cpu: Cpu, value: number): void {
   cpu.set32(FIELD.fpControl, (value & CONTROL_BITS) | 0x40);
 }
 /** Sets the status word; ES and B follow from the exceptions that are not masked. */
-function setStatus(cpu: Cpu, value: number): void {
+export function setStatus(cpu: Cpu, value: number): void {
   const pending = (value & ~cpu.get32(FIELD.fpControl) & 0x3f) !== 0;
   cpu.set32(FIELD.fpStatus, (value & ~ES_B & 0xffff) | (pending ? ES_B : 0));
 }
@@ -69,7 +69,7 @@ function tagOf(cpu: Cpu, number: number): number {
   if (exponent === 0) return low === 0 && high === 0 ? 1 : 2;
   return high >>> 31 === 0 ? 2 : 0;
 }
-function setFullTags(cpu: Cpu, tags: number): void {
+export function setFullTags(cpu: Cpu, tags: number): void {
   let full = 0;
   for (let number = 0; number < 8; number++) if (((tags >>> (number * 2)) & 3) !== 3) full |= 1 << number;
   cpu.set32(FIELD.fpTags, full);

@@ -69,5 +69,5 @@ it('one client works over any transport', async () => {
 });
 
 it('method names say their area', () => {
-  for (const name of methodNames) expect(name).toMatch(/^(system|machines|media|console|serial)\.[a-zA-Z]+$/);
+  for (const name of methodNames) expect(name).toMatch(/^(system|machines|media|console|serial|debug|traps)\.[a-zA-Z]+$/);
 });

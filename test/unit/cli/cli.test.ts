@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { runCli } from '../../../src-main/cli/program.ts';
 import { parseBootOrder, parseDisk, parseMemory, parseRunOptions } from '../../../src-main/cli/runOptions.ts';
 import { openSerialConsole } from '../../../src-main/cli/serialConsole.ts';
+import type { Engine } from '../../../src-main/cli/runMachine.ts';
+import { createFakeDebugService } from '../../support/fakeDebugService.ts';
 import { FakeMachine } from '../../support/fakeMachine.ts';
 import { put, testFolder } from '../../support/folders.ts';
 import { isoImage, linuxKernel, mbrDisk } from '../../support/images.ts';
@@ -22,10 +24,10 @@ function terminal(typed = '') {
 
 async function cli(args: readonly string[], typed = '') {
   const { texts, streams } = terminal(typed);
-  const loadEngine =
-    async () =>
-    (...[configuration, host]: ConstructorParameters<typeof FakeMachine>) =>
-      new FakeMachine(configuration, host);
+  const loadEngine = async (): Promise<Engine> => ({
+    createMachine: (configuration, host) => new FakeMachine(configuration, host),
+    createDebugService: createFakeDebugService,
+  });
   const status = await runCli(args, { ...streams, loadEngine });
   return { status, ...texts };
 }
