@@ -18,6 +18,9 @@ export const EVENT_TITLES: Readonly<Record<DebugEventKind, string>> = {
   exit: 'Run to the next exit',
 };
 
+/** QEMU's and most tutorials' choice. */
+const GDB_PORT = 1234;
+
 export interface DebugPlaceInWindow {
   /** Debug or Traps is in front: single keys step. */
   readonly inFront: boolean;
@@ -108,6 +111,25 @@ export function useDebugCommands(): (machine: MachineSummary, place: DebugPlaceI
         ...why('stopped'),
         run: () => store.control({ action: 'run-to-event', event }),
       })),
+      {
+        id: 'debug-until',
+        title: 'Run until a condition, or many steps…',
+        group: 'Debug',
+        ...why('stopped'),
+        run: async () => {
+          await show();
+          store.runUntilOpen = true;
+        },
+      },
+      store.status?.gdb == null
+        ? {
+            id: 'debug-gdb',
+            title: `Listen for GDB on 127.0.0.1:${GDB_PORT}`,
+            group: 'Debug',
+            ...(on && known ? {} : { unavailable: 'Open the Debug tab first' }),
+            run: () => store.listenForGdb(GDB_PORT),
+          }
+        : { id: 'debug-gdb', title: 'Stop listening for GDB', group: 'Debug', run: () => store.listenForGdb(null) },
       ...PANES.map(({ id, title }) => ({
         id: `pane-${id}`,
         title: `Show pane: ${title}`,

@@ -88,9 +88,9 @@ export class RateHistory {
 
   add(at: number, summary: Pick<TrapSummary, 'classes' | 'instructions'>): void {
     const counts = groupCounts(summary.classes);
-    const last = this.#last;
     // The counters began again: another start of the machine.
-    if (last !== null && summary.instructions < last.instructions) this.clear();
+    if (this.#last !== null && summary.instructions < this.#last.instructions) this.clear();
+    const last = this.#last;
     this.#last = { at, counts, instructions: summary.instructions };
     if (last === null || at <= last.at) return;
     const seconds = (at - last.at) / 1000;

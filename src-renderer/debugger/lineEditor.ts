@@ -16,7 +16,7 @@ export class LineEditor {
   #cursor = 0;
   #recalled: number | null = null;
   #draft = '';
-  #busy = false;
+  #last: Promise<void> = Promise.resolve();
 
   constructor(host: LineEditorHost, history: readonly string[] = []) {
     this.#host = host;
@@ -35,8 +35,13 @@ export class LineEditor {
   }
 
   /** What a terminal sends: keys, control sequences, pasted text. */
-  async input(data: string): Promise<void> {
-    if (this.#busy) return;
+  input(data: string): Promise<void> {
+    // One after the other: what is typed while a command or a completion is under way comes behind it.
+    this.#last = this.#last.then(() => this.#take(data));
+    return this.#last;
+  }
+
+  async #take(data: string): Promise<void> {
     switch (data) {
       case '\r':
         return this.#enter();
@@ -67,7 +72,6 @@ export class LineEditor {
         this.#set('', 0);
         return this.prompt();
       default:
-        // eslint-disable-next-line no-control-regex
         if (data.startsWith('\x1b')) return;
         for (const piece of data.split(/(\r\n?|\n)/)) {
           if (/^[\r\n]+$/.test(piece)) await this.#enter();
@@ -86,22 +90,16 @@ export class LineEditor {
     this.#recalled = null;
     if (line !== '') {
       if (this.#history.at(-1) !== line) this.#history.push(line);
-      this.#busy = true;
-      try {
-        const output = await this.#host.run(line);
-        this.#host.write(output.replace(/\r?\n/g, '\r\n'));
-        if (output !== '' && !output.endsWith('\n')) this.#host.write('\r\n');
-      } finally {
-        this.#busy = false;
-      }
+      const output = await this.#host.run(line);
+      this.#host.write(output.replace(/\r?\n/g, '\r\n'));
+      if (output !== '' && !output.endsWith('\n')) this.#host.write('\r\n');
     }
     this.prompt();
   }
 
   async #complete(): Promise<void> {
     const head = this.#line.slice(0, this.#cursor);
-    this.#busy = true;
-    const { candidates, start } = await this.#host.complete(head).finally(() => (this.#busy = false));
+    const { candidates, start } = await this.#host.complete(head);
     if (candidates.length === 0) return;
     const common = commonStart(candidates);
     const typed = head.slice(start);

@@ -37,6 +37,7 @@ export class ChangeTracker {
     const same = next.size === this.#now.size && [...next].every(([name, value]) => this.#now.get(name) === value);
     if (instructions !== this.#instructions && !same) this.#before = this.#now;
     this.#now = next;
+    if (this.#before.size === 0) this.#before = next;
     this.#instructions = instructions;
     const changed = new Set<string>();
     for (const [name, value] of this.#now) {
@@ -51,4 +52,24 @@ export class ChangeTracker {
     this.#now.clear();
     this.#instructions = -1;
   }
+}
+
+export interface SegmentRow extends SegmentRecord {
+  /** `SS DS ES`. */
+  readonly names: string;
+}
+
+/** Neighbours with the same contents as one row, unless one of them changed and another did not. */
+export function mergedSegments(segments: readonly SegmentRecord[], changed: ReadonlySet<string>): SegmentRow[] {
+  const rows: SegmentRow[] = [];
+  const contents = ({ name, selector, base, limit, type, privilege, present }: SegmentRecord): string =>
+    JSON.stringify([selector, base, limit, type, privilege, present, changed.has(`${name}.selector`)]);
+  for (const segment of segments) {
+    const last = rows.at(-1);
+    const special = segment.name.length > 2 || segment.name === 'TR' || segment.name === 'CS';
+    if (last !== undefined && !special && last.name !== 'CS' && contents(last) === contents(segment)) {
+      rows[rows.length - 1] = { ...last, names: `${last.names} ${segment.name}` };
+    } else rows.push({ ...segment, names: segment.name });
+  }
+  return rows;
 }

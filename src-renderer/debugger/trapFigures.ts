@@ -17,7 +17,7 @@ export function shareText(part: number, whole: number): string {
   if (whole <= 0) return 'no figure yet';
   if (part <= 0) return '100 %';
   const missing = part / whole;
-  const decimals = Math.min(6, Math.max(1, Math.ceil(-Math.log10(missing)) - 1));
+  const decimals = Math.min(6, Math.max(1, Math.ceil(-Math.log10(missing) - 2)));
   return `${(100 * (1 - missing)).toFixed(decimals)} %`;
 }
 

@@ -35,6 +35,7 @@ export const useDebugger = defineStore('debugger', () => {
   /** Linear address of the line with the cursor. */
   const cursor = ref<string | null>(null);
   const goToOpen = ref(false);
+  const runUntilOpen = ref(false);
   const codeWish = shallowRef<Wish | null>(null);
   const memoryWish = shallowRef<(Wish & { readonly space: 'linear' | 'physical' }) | null>(null);
   const walkWish = shallowRef<Wish | null>(null);
@@ -197,6 +198,17 @@ export const useDebugger = defineStore('debugger', () => {
     await refresh();
   }
 
+  /** On the loopback address; null: no more. */
+  async function listenForGdb(port: number | null): Promise<void> {
+    const id = machineId.value;
+    if (id === null) return;
+    await toasts.guard(async () => {
+      const { address, warning } = await client.call('debug.gdb', { id, listen: port === null ? null : { port } });
+      if (address !== null) toasts.info('Listening for GDB', `target remote ${address}. ${warning ?? ''}`.trim());
+      await loadStatus();
+    });
+  }
+
   function showPane(pane: PaneId): void {
     paneWish.value = { pane, serial: ++serial };
   }
@@ -226,6 +238,7 @@ export const useDebugger = defineStore('debugger', () => {
     logged,
     cursor,
     goToOpen,
+    runUntilOpen,
     codeWish,
     memoryWish,
     walkWish,
@@ -248,6 +261,7 @@ export const useDebugger = defineStore('debugger', () => {
     removeBreakpoint,
     toggleBreakpoint,
     setRegister,
+    listenForGdb,
     showPane,
     showCode,
     showMemory,

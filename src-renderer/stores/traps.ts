@@ -61,7 +61,7 @@ export const useTraps = defineStore('traps', () => {
 
   let users = 0;
   let timer: ReturnType<typeof setInterval> | undefined;
-  let recordedAt = 0;
+  let recordedAt = -Infinity;
   let polling = false;
 
   function forget(): void {
@@ -77,7 +77,7 @@ export const useTraps = defineStore('traps', () => {
     failure.value = null;
     history.clear();
     samples.value = 0;
-    recordedAt = 0;
+    recordedAt = -Infinity;
   }
 
   function enter(id: string): void {
@@ -86,7 +86,7 @@ export const useTraps = defineStore('traps', () => {
       forget();
       machineId.value = id;
     }
-    recordedAt = 0;
+    recordedAt = -Infinity;
     void poll();
     clearInterval(timer);
     timer = setInterval(() => void poll(), POLL_MS);

@@ -162,10 +162,10 @@ define(
 );
 define(
   0x80100080,
-  ['55', 'push ebp', push('ebp'), 8],
-  ['89 e5', 'mov ebp, esp', set('ebp', (g) => g.registers.esp), 8],
-  ['53', 'push ebx', push('ebx'), 8],
-  ['8b 5d 08', 'mov ebx, [ebp+8]', set('ebx', (g) => g.read32(g.registers.ebp + 8)), 8],
+  ['55', 'push ebp', push('ebp'), 7],
+  ['89 e5', 'mov ebp, esp', set('ebp', (g) => g.registers.esp), 7],
+  ['53', 'push ebx', push('ebx'), 7],
+  ['8b 5d 08', 'mov ebx, [ebp+8]', set('ebx', (g) => g.read32(g.registers.ebp + 8)), 7],
   ['ba fd 03 00 00', 'mov edx, 3FDh', set('edx', () => 0x3fd), 9],
   ['ec', 'in al, dx', (g) => g.portIn(0x60), 9],
   ['a8 20', 'test al, 20h', (g) => g.flagsOf(g.registers.eax & 0x20), 9],
@@ -252,6 +252,7 @@ export class FakeGuest {
     this.happened = { exit: null, port: null, written: null, interrupt: false, iret: false };
     const instruction = PROGRAM.get(this.eip);
     if (instruction === undefined) {
+      this.instructions++;
       this.eip = 0x80100140;
       return;
     }

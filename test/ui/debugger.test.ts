@@ -17,7 +17,7 @@ async function stopAtPutChar(app: Page): Promise<void> {
   await openDebugger(app);
   await app.keyboard.press('F6');
   await expect(reason(app)).toHaveText('Paused');
-  await callApplication(app, 'debug.setRegister', { id: 'box', name: 'eip', value: 'put_char' });
+  await callApplication(app, 'debug.control', { id: 'box', control: { action: 'run-to', target: 'put_char' } });
   await expect(register(app, 'EIP')).toHaveText('80100080');
 }
 
@@ -105,6 +105,20 @@ test('run to the cursor, and to an event', async ({ app }) => {
   await app.getByRole('button', { name: 'Run to event' }).click();
   await app.getByRole('menuitem', { name: 'Run to the next interrupt' }).click();
   await expect(register(app, 'EIP')).toHaveText('80100100');
+  await app.getByRole('button', { name: 'Run to event' }).click();
+  await app.getByRole('menuitem', { name: /^Run until a condition/ }).click();
+  await app.getByRole('combobox', { name: 'Condition to run until' }).fill('ebx == 0x6c');
+  await app.keyboard.press('Enter');
+  await expect(register(app, 'EBX')).toHaveText('0000006c');
+  const before = (await callApplication(app, 'debug.status', { id: 'box' })) as { instructions: number };
+  await app.keyboard.press('Control+k');
+  await app.keyboard.type('many steps');
+  await app.keyboard.press('Enter');
+  await app.getByRole('textbox', { name: 'Number of steps' }).fill('1000');
+  await app.getByRole('button', { name: 'Step', exact: true }).click();
+  await expect(app.locator('.toolbar .count')).toHaveText(
+    `${(before.instructions + 1000).toLocaleString('en').replaceAll(',', ' ')} instructions`,
+  );
 });
 
 test('a register and a flag are edited; what is wrong is told', async ({ app }) => {
@@ -113,7 +127,7 @@ test('a register and a flag are edited; what is wrong is told', async ({ app }) 
   const field = app.getByRole('textbox', { name: 'New value of EAX' });
   await field.fill('nonsense_');
   await field.press('Enter');
-  await expect(app.getByRole('alert')).toContainText('no register or symbol');
+  await expect(app.getByRole('alert').filter({ hasText: 'no register or symbol' })).toBeVisible();
   await field.fill('1234abcd');
   await field.press('Enter');
   await expect(register(app, 'EAX')).toHaveText('1234abcd');
@@ -139,7 +153,7 @@ test('breakpoints of other kinds are made, edited and removed in the dialog', as
   await dialog.getByRole('combobox', { name: 'Stop at' }).click();
   await app.getByRole('option', { name: 'I/O port' }).click();
   await dialog.getByRole('button', { name: 'Add', exact: true }).click();
-  await expect(dialog.getByRole('alert')).toContainText('hexadecimal number');
+  await expect(dialog.getByRole('alert').filter({ hasText: 'hexadecimal number' })).toBeVisible();
   await dialog.getByRole('textbox', { name: 'First port' }).fill('3F8h');
   await dialog.getByRole('button', { name: 'Add', exact: true }).click();
   await expect(dialog).toHaveCount(0);
@@ -151,10 +165,11 @@ test('breakpoints of other kinds are made, edited and removed in the dialog', as
   await row.getByRole('button', { name: 'Edit breakpoint 1' }).click();
   await dialog.getByRole('combobox', { name: 'Condition' }).fill('eax == nothing');
   await dialog.getByRole('button', { name: 'Save' }).click();
-  await expect(dialog.getByRole('alert')).toContainText('no register or symbol "nothing"');
+  await expect(dialog.getByRole('alert').filter({ hasText: 'no register or symbol "nothing"' })).toBeVisible();
   await dialog.getByRole('combobox', { name: 'Condition' }).fill('ebx == 0x6f');
   await dialog.getByRole('button', { name: 'Save' }).click();
   await expect(row).toContainText('if ebx == 0x6f');
+  await expect(dialog).toHaveCount(0);
   await app.keyboard.press('F5');
   await expect(reason(app)).toContainText('Breakpoint 1');
   await expect(register(app, 'EBX')).toHaveText('0000006f');
@@ -170,7 +185,7 @@ test('Ctrl G goes to a symbol from another tab', async ({ app }) => {
   const field = app.getByRole('combobox', { name: 'Address or symbol' });
   await field.fill('no_such');
   await field.press('Enter');
-  await expect(app.getByRole('alert')).toContainText('no register or symbol');
+  await expect(app.getByRole('alert').filter({ hasText: 'no register or symbol' })).toBeVisible();
   await field.fill('show_i');
   await expect(app.getByRole('option', { name: /show_identity/ })).toBeVisible();
   await field.press('ArrowDown');
@@ -203,7 +218,7 @@ test('memory is shown, edited and searched', async ({ app }) => {
   const cell = app.getByRole('textbox', { name: 'New value at 80103000' });
   await cell.fill('xyz');
   await cell.press('Enter');
-  await expect(memory.getByRole('alert')).toContainText('not a hexadecimal value');
+  await expect(memory.getByRole('alert').filter({ hasText: 'not a hexadecimal value' })).toBeVisible();
   await cell.fill('4a');
   await cell.press('Enter');
   await expect(memory.getByRole('row').first()).toContainText('Jello from ring ');
@@ -245,7 +260,7 @@ test('tables, maps, devices, symbols, Linux and source have their panes', async 
   await app.getByRole('button', { name: 'TSS', exact: true }).click();
   await expect(app.getByRole('table', { name: 'Task state' })).toContainText('ESP0');
   await app.getByRole('button', { name: 'LDT', exact: true }).click();
-  await expect(pane(app, 'Descriptor tables')).toContainText('null selector');
+  await expect(pane(app, 'Descriptors')).toContainText('null selector');
   for (const [tab, text] of [
     ['Address space', 'supervisor, read-only'],
     ['TLB', 'supervisor'],
@@ -340,7 +355,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
   test.describe(colorScheme, () => {
     test.use({ colorScheme });
 
-    test('the workspace passes axe, stopped and running', async ({ app, shot }) => {
+    test('the workspace, its panes and dialogs pass axe', async ({ app, shot }) => {
+      test.slow();
       await stopAtPutChar(app);
       await app.keyboard.press('F11');
       await app.keyboard.press('F9');
@@ -366,6 +382,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     });
 
     test('1024 x 700 and 4K hold it', async ({ app, shot }) => {
+      test.slow();
       await stopAtPutChar(app);
       for (const [width, height] of [
         [1024, 700],

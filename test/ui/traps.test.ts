@@ -57,6 +57,9 @@ test('the newest come first, older ones by scrolling', async ({ app }) => {
     (await rows(app).locator('> :first-child').allTextContents()).map((text) => Number(text.replaceAll(' ', '')));
   const listed = await numbers();
   expect(listed).toEqual([...listed].sort((a, b) => b - a));
+  await expect
+    .poll(async () => Number((await app.locator('.exits .caption').first().textContent())!.replace(/\D/g, '')))
+    .toBeGreaterThan(1000);
   await app.getByRole('button', { name: 'Hold' }).click();
   const grid = app.getByRole('grid', { name: 'Exits' });
   await grid.evaluate((element) => (element.scrollTop = element.scrollHeight));
@@ -152,6 +155,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     test.use({ colorScheme });
 
     test('passes axe at 1440, 1024 and 4K', async ({ app, shot }) => {
+      test.slow();
       await openTraps(app);
       await app.waitForTimeout(5000);
       await rows(app).nth(3).click();
