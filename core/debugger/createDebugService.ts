@@ -16,11 +16,13 @@ import { disassemble, placeOf, symbolText } from './disassembly.ts';
 import { compile, contextOf, type ExpressionContext } from './expressions.ts';
 import { GdbServer } from './gdb/server.ts';
 import { compileTemplate } from './logTemplate.ts';
+import { LinuxAwareness } from './linux.ts';
 import { compilePattern, MemorySearch } from './memorySearch.ts';
 import { Monitor } from './monitor/monitor.ts';
 import { addressSpace, pageWalk, tlbEntries } from './pageWalk.ts';
 import { physicalRanges } from './physicalMap.ts';
 import { registerView } from './registerView.ts';
+import { readKernelTables } from './symbols/kernelTables.ts';
 import { SymbolTable } from './symbols/symbolTable.ts';
 import { DebugError } from './target.ts';
 import { ExitPolicies } from './traps/exitPolicies.ts';
@@ -33,6 +35,8 @@ type DebugHandlers = { [Name in keyof AllHandlers as Name extends `debug.${strin
 const SYMBOL_FILE_BYTES = 2 ** 31;
 const SOURCE_FILE_BYTES = 16 * 2 ** 20;
 const COMPILED_KEPT = 256;
+/** Stands for a path: the symbols that the guest's kernel holds in its memory. */
+const KERNEL_MEMORY = 'kernel:';
 
 export function createDebugService(machine: InspectableMachine, host: DebugHost): DebugService {
   return new Service(machine, host);
@@ -50,6 +54,7 @@ class Service implements DebugService {
   readonly #inspector: TrapInspector;
   readonly #monitor: Monitor;
   readonly #search: MemorySearch;
+  readonly #linux: LinuxAwareness;
   readonly #gdb: GdbServer;
   readonly #changes = new Emitter<DebugStatus>();
   readonly #logs = new Emitter<string>();
@@ -95,6 +100,10 @@ class Service implements DebugService {
       symbolText: (address) => symbolText(this.#symbols, address),
     });
     this.#search = new MemorySearch(target);
+    this.#linux = new LinuxAwareness(target, this.#symbols, {
+      ramBytes: hypervisor.cpu.map.ramBytes,
+      instructions: () => hypervisor.cpu.instructionCount,
+    });
     this.#ready = host.loadDisassembler().then((disassembler) => void (this.#disassembler = disassembler));
     // Who calls meets the failure.
     this.#ready.catch(() => undefined);
@@ -118,7 +127,10 @@ class Service implements DebugService {
       this.#controller.onStop(() => this.#changed()),
       this.#controller.onResume(() => this.#changed()),
       this.#controller.onChange(() => this.#changed()),
-      machine.inspection.onReset(() => this.#changed()),
+      machine.inspection.onReset(() => {
+        this.#linux.forget();
+        this.#changed();
+      }),
       machine.onGuestError(({ source, what, detail }) => this.#inspector.noteError(source, what, detail)),
     ];
   }
@@ -134,10 +146,21 @@ class Service implements DebugService {
   }
 
   #loadSymbols(path: string, offset: string) {
-    const bytes = understandably(() => this.#host.readFile(path, SYMBOL_FILE_BYTES));
-    const loaded = this.#symbols.load(path, bytes, this.#evaluator.evaluate(offset));
+    const loaded = path === KERNEL_MEMORY ? this.#kernelSymbols() : this.#symbolFile(path, offset);
+    this.#linux.forget();
     this.#breakpoints.resolveAll();
     return { id: loaded.id, symbols: loaded.symbols, lines: loaded.lines, warnings: [...loaded.warnings] };
+  }
+
+  #symbolFile(path: string, offset: string) {
+    const bytes = understandably(() => this.#host.readFile(path, SYMBOL_FILE_BYTES));
+    return this.#symbols.load(path, bytes, this.#evaluator.evaluate(offset));
+  }
+
+  /** A running Linux holds its own symbols: no file is needed, and its relocation is already in them. */
+  #kernelSymbols() {
+    const { release, symbols } = readKernelTables(this.#target, this.#target.cpu.map.ramBytes);
+    return this.#symbols.add(`Linux ${release}`, 'kernel memory', symbols);
   }
 
   dispose(): void {
@@ -331,9 +354,9 @@ class Service implements DebugService {
       },
       'debug.findSymbols': ({ text, limit }) => ({ symbols: symbols.find(text, limit) }),
       'debug.source': ({ file }) => this.#source(file),
-      'debug.linuxTasks': () => ({ tasks: [], problem: 'no kernel symbols are loaded' }),
-      'debug.linuxModules': () => ({ modules: [], problem: 'no kernel symbols are loaded' }),
-      'debug.linuxLog': () => ({ text: '', problem: 'no kernel symbols are loaded' }),
+      'debug.linuxTasks': () => this.#linux.tasks(),
+      'debug.linuxModules': () => this.#linux.modules(),
+      'debug.linuxLog': () => this.#linux.log(),
     } satisfies Partial<DebugHandlers>;
   }
 
