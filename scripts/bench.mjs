@@ -1,5 +1,5 @@
 // Measures the product's promises of speed and size, against v86 in the same run, round by round in turn.
-//   node scripts/bench.mjs [--rounds N] [--idle SECONDS] [--only integer,boot]
+//   node scripts/bench.mjs [--rounds N] [--idle SECONDS] [--only integer,boot,debugger]
 // Prints a table and writes test-results/bench.json. The targets hold on an otherwise idle machine.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -74,7 +74,7 @@ function assemble() {
 
 /** Runs `task` on one machine in a process of its own and resolves to what it printed last. */
 function measure(node, runner, task) {
-  const flags = runner === 'trapeze' ? VM_PROCESS_FLAGS : ['--disable-warning=ExperimentalWarning'];
+  const flags = runner !== 'v86' ? VM_PROCESS_FLAGS : ['--disable-warning=ExperimentalWarning'];
   const script = path.join(root, 'test/bench', `${runner}.ts`);
   return new Promise((resolve, reject) => {
     const child = spawn(node, [...flags, script, JSON.stringify(task)], {
@@ -177,6 +177,22 @@ function bootRows(runs) {
   ];
 }
 
+/** Ratios to the same guest's speed without a debugger, in turn in one process; v86 has none to compare with. */
+function debuggerRows({ closed, breakpoint, watches, recording, pauseMs, stepsMs, searchMs }) {
+  const row = (what, measured, shown, target, met) => ({ what, trapeze: '', v86: '', measured, shown, target, met });
+  const ratio = (what, measured, least) =>
+    row(`debugger: ${what}`, measured, `${fixed(measured)} x`, `>= ${least} x`, measured >= least);
+  return [
+    ratio('closed again, times full speed', closed, 0.95),
+    ratio('an execution breakpoint in another page', breakpoint, 0.95),
+    ratio('four data watchpoints in busy pages', watches, 0.5),
+    ratio('trap inspector open', recording, 0.95),
+    row('debugger: longest of 30 pauses', pauseMs, `${fixed(pauseMs, 1)} ms`, '< 50 ms', pauseMs < 50),
+    row('debugger: 1000 single steps', stepsMs, `${fixed(stepsMs, 0)} ms`, '< 2000 ms', stepsMs < 2000),
+    row('debugger: text search through 512 MiB', searchMs, `${fixed(searchMs, 0)} ms`, '< 2000 ms', searchMs < 2000),
+  ];
+}
+
 function printTable(rows) {
   const columns = [
     ['', ({ what }) => what],
@@ -210,7 +226,7 @@ function host() {
 async function main() {
   const rounds = number('rounds', '3');
   const idleSeconds = number('idle', '20');
-  const only = option('only', 'integer,boot').split(',');
+  const only = option('only', 'integer,boot,debugger').split(',');
   const node = prepare();
   const measuredOn = { ...host(), node: execFileSync(node, ['--version']).toString().trim() };
   say(`${measuredOn.cpu}, ${measuredOn.cores} cores, load ${fixed(measuredOn.loadBefore)}, Node ${measuredOn.node}`);
@@ -235,7 +251,18 @@ async function main() {
     runs.boot = await compare(node, 'boot', rounds, task, { disableJit: false });
     rows.push(...bootRows(runs.boot));
   }
-  if (rows.length === 0) stop('--only takes integer, boot', 2);
+  if (only.includes('debugger')) {
+    const task = {
+      kernel: path.join(guests, files.kernel),
+      initrd: path.join(guests, files.initramfs),
+      commandLine,
+      until: banner,
+      rounds: rounds * 2 + 1,
+    };
+    runs.debugger = await measure(node, 'debugger', task);
+    rows.push(...debuggerRows(runs.debugger));
+  }
+  if (rows.length === 0) stop('--only takes integer, boot, debugger', 2);
   say('');
   printTable(rows);
   fs.mkdirSync(path.dirname(REPORT), { recursive: true });

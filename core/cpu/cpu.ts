@@ -121,6 +121,7 @@ export class Cpu {
   /** Called with SENSITIVE bits for each sensitive or privileged instruction that is about to run; null: nobody looks. */
   onSensitive: ((bits: number) => void) | null = null;
   readonly #sensitiveBits: Uint8Array;
+  readonly #exits: Uint8Array;
   #stopWanted = false;
   #inHelper = false;
   /** The record behind the current one, whose handler a stop replaced. */
@@ -143,6 +144,7 @@ export class Cpu {
     this.code = new CodeCache(this);
     this.#helpers = createHelpers(this);
     this.#sensitiveBits = sensitiveBits();
+    this.#exits = exitingHandlers();
     this.helperCounts = new Float64Array(this.#helpers.length * 2);
     const module = new WebAssembly.Module(buildInterpreter(this.map));
     this.#wasm = new WebAssembly.Instance(module, { env: this.#imports() }).exports as unknown as Interpreter;
@@ -716,7 +718,8 @@ export class Cpu {
 
   #helper(record: number): number {
     const handler = this.u16[record >>> 1];
-    this.host.exitBegins();
+    const isExit = this.#exits[handler] !== 0 || this.visibleFlags;
+    if (isExit) this.host.exitBegins();
     try {
       if (handler === PSEUDO.crossing) {
         return this.code.prepareStep(this.rip, PSEUDO.crossed) ? HELPER.step : HELPER.fault;
@@ -741,9 +744,24 @@ export class Cpu {
       return HELPER.fault;
     } finally {
       this.#inHelper = false;
-      this.host.exitEnds();
+      if (isExit) this.host.exitEnds();
     }
   }
+}
+
+/** Helpers that leave to the hypervisor although they are not sensitive. */
+const EXITING = new Set(['sysenter', 'sysexit', 'breakpoint', 'interruptOnOverflow', 'icebp']);
+/** Sensitive ones that are emulated inline unless a policy wants to see them. */
+const INLINE = new Set(['pushFlags', 'popFlags', 'setInterruptFlag', 'clearInterruptFlag']);
+
+/** Which handlers are exits, by index: the others are parts of the engine in TypeScript. */
+function exitingHandlers(): Uint8Array {
+  const exits = new Uint8Array(handlerTable.handlers.at(-1)!.index + 1);
+  for (const { index, row } of handlerTable.handlers) {
+    const leaves = row.sensitive !== undefined || row.privileged === true || EXITING.has(row.name);
+    exits[index] = leaves && !INLINE.has(row.name) ? 1 : 0;
+  }
+  return exits;
 }
 
 /** SENSITIVE bits by handler index. */

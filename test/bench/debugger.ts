@@ -1,18 +1,18 @@
 // What the debugger costs: Debian's kernel under a steady load in one machine, its speed measured in turn with the
 // debugger closed and with breakpoints, watches and the trap inspector; steps, pauses and searches timed.
-//   node debugger.ts '{"kernel": ..., "initrd": ..., "rounds": 5}'     prints one JSON line
+//   node debugger.ts '{"kernel": ..., "initrd": ..., "commandLine": ..., "until": "banner", "rounds": 5}'     prints one JSON line
 import { createDebugService, createMachine } from '../../core/api/engine.ts';
 import type { BreakpointSpecification } from '../../core/api/debug.ts';
 import { machineConfigurationSchema } from '../../core/machine/configuration.ts';
 import { createNodeDebugHost } from '../../src-main/vm-host/nodeDebugHost.ts';
 import { createNodeHost } from '../../src-main/vm-host/nodeHost.ts';
 
-const task = JSON.parse(process.argv[2] ?? '{}') as { kernel: string; initrd: string; rounds: number };
+const task = JSON.parse(process.argv[2] ?? '{}') as { kernel: string; initrd: string; commandLine: string; until: string; rounds: number };
 const WINDOW_MS = 1500;
 const SEARCHED_MIB = 512;
 
 const host = createNodeHost({ log: { write: () => {} }, holder: 'benchmark' });
-const configuration = { memoryMiB: SEARCHED_MIB, kernel: { path: task.kernel, initrd: task.initrd, commandLine: 'console=ttyS0 loglevel=4' } };
+const configuration = { memoryMiB: SEARCHED_MIB, kernel: { path: task.kernel, initrd: task.initrd, commandLine: task.commandLine } };
 const machine = createMachine(machineConfigurationSchema.parse(configuration), host);
 let serial = '';
 machine.onSerialOutput(({ bytes }) => (serial += String.fromCharCode(...bytes)));
@@ -20,7 +20,8 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1]!;
 
 machine.start();
-while (!/[#$] $/.test(serial)) await sleep(50);
+while (!serial.includes(task.until)) await sleep(50);
+await sleep(500);
 machine.serialInput(0, new TextEncoder().encode('while true; do md5sum /bin/busybox; find / -xdev | wc -l; done >/dev/null 2>&1\n'));
 await sleep(4000);
 
@@ -35,25 +36,33 @@ async function speed(): Promise<number> {
 const before = await speed();
 const service = createDebugService(machine, createNodeDebugHost());
 const { handlers } = service;
-const status = async () => handlers['debug.status']({});
 const pause = () => handlers['debug.control']({ control: { action: 'pause' }, waitMs: 1000 });
 const resume = () => handlers['debug.control']({ control: { action: 'continue' }, waitMs: 0 });
 const set = (where: BreakpointSpecification['where']) =>
   handlers['debug.setBreakpoint']({ breakpoint: { where, enabled: true, condition: '', ignoreHits: 0, log: '', oneShot: false, addressSpace: '' } });
 const evaluate = async (expression: string): Promise<bigint> => BigInt(`0x${(await handlers['debug.evaluate']({ expression })).value}`);
 
-// Places that the kernel uses all the time: its per-CPU page with the GDT, a hot stack, the TSS.
+// Pages that the kernel uses all the time: its per-CPU data with the GDT and the TSS.
 await pause();
-const hot: string[] = [];
-while (hot.length === 0) {
-  if (((await status()).mode.privilege) === 0 && (await evaluate('esp')) > 0xc0000000n) hot.push(`${(await evaluate('esp & ~0fffh')).toString()}`);
-  else {
+const [gdt, tss] = [await evaluate('gdtr.base & ~0fffh'), await evaluate('tr.base & ~0fffh')];
+const pages = [gdt, tss, tss + 4096n, gdt + 4096n];
+
+/** A word of a busy page that is not written itself: the watch costs what it costs without stopping the guest. */
+async function quietWord(page: bigint): Promise<BreakpointSpecification['where']> {
+  for (let offset = 0n; offset < 4096n; offset += 60n) {
+    const where: BreakpointSpecification['where'] = { kind: 'data', at: `0n${page + offset}`, space: 'linear', length: 4, access: 'write' };
+    const { id } = await set(where);
     await resume();
-    await sleep(7);
-    await pause();
+    await sleep(150);
+    const isQuiet = machine.state === 'running';
+    if (isQuiet) await pause();
+    await handlers['debug.removeBreakpoint']({ id });
+    if (isQuiet) return where;
   }
+  throw new Error(`every word of page ${page.toString(16)} is written`);
 }
-const watched = [`${await evaluate('gdtr.base')}`, `${await evaluate('tr.base')}`, `${(await evaluate('tr.base')) + 4096n}`, hot[0]!];
+const watched: BreakpointSpecification['where'][] = [];
+for (const page of pages) watched.push(await quietWord(page));
 await resume();
 
 async function withBreakpoints(places: readonly BreakpointSpecification['where'][], measure: () => Promise<number>): Promise<number> {
@@ -68,9 +77,8 @@ const runs: Record<'closed' | 'breakpoint' | 'watches' | 'recording', number[]> 
 for (let round = 0; round < task.rounds; round++) {
   const reference = await speed();
   const elsewhere: BreakpointSpecification['where'] = { kind: 'execute', at: '7c00', space: 'linear' };
-  const data = watched.map((at): BreakpointSpecification['where'] => ({ kind: 'data', at: `0n${at}`, space: 'linear', length: 4, access: 'write' }));
   runs.breakpoint.push((await withBreakpoints([elsewhere], speed)) / reference);
-  runs.watches.push((await withBreakpoints(data.map((where) => ({ ...where })), () => speed())) / reference);
+  runs.watches.push((await withBreakpoints(watched, speed)) / reference);
   await handlers['traps.record']({ on: true, keep: true });
   runs.recording.push((await speed()) / reference);
   await handlers['traps.record']({ on: false, keep: false });
