@@ -24,6 +24,9 @@ import { MACHINE_TAG } from './machineLog.ts';
 import { detectMedia } from './mediaDetection.ts';
 import { Uploads } from './uploads.ts';
 
+/** As the configuration allows. */
+const MAX_SYMBOL_FILES = 16;
+
 export interface ApplicationOptions {
   readonly libraryFolder: string;
   readonly spawner: VmSpawner;
@@ -260,7 +263,47 @@ export class Application {
           .connection()
           .call(name, withoutMachine(request) as never),
     ]);
-    return Object.fromEntries(handlers) as unknown as Pick<ApplicationHandlers, Names>;
+    const passed = Object.fromEntries(handlers) as unknown as Pick<ApplicationHandlers, Names>;
+    return { ...passed, ...this.#keptDebugHandlers(passed) };
+  }
+
+  /** What belongs to the machine rather than to the moment is kept with it: its exit policy and its symbol files. */
+  #keptDebugHandlers(passed: Pick<ApplicationHandlers, (typeof debugMethodNames)[number]>) {
+    const keep = async (id: string, changes: Partial<MachineRecord['configuration']>): Promise<void> => {
+      const record = this.library.get(id);
+      await this.library.update({ ...record, configuration: { ...record.configuration, ...changes } });
+      this.#changed(id);
+    };
+    return {
+      'traps.setPolicy': async (request) => {
+        const policy = await passed['traps.setPolicy'](request);
+        const classes = Object.entries(policy.classes).filter(
+          ([kind, chosen]) => chosen !== (kind === 'flags' ? 'inline' : 'count'),
+        );
+        await keep(request.id, {
+          exitPolicy: { classes: Object.fromEntries(classes), strictUserMode: policy.strictUserMode },
+        });
+        return policy;
+      },
+      'debug.loadSymbols': async (request) => {
+        const loaded = await passed['debug.loadSymbols'](request);
+        const { path: file, offset, id } = request;
+        const { symbols } = this.library.get(id).configuration;
+        const isFile = !file.startsWith('kernel:');
+        if (isFile && symbols.length < MAX_SYMBOL_FILES && !symbols.some((known) => known.path === file))
+          await keep(id, { symbols: [...symbols, { path: file, offset }] });
+        return loaded;
+      },
+      'debug.unloadSymbols': async (request) => {
+        const { symbols: loaded } = await passed['debug.status']({ id: request.id });
+        const file = loaded.find(({ id }) => id === request.number)?.path;
+        const answer = await passed['debug.unloadSymbols'](request);
+        const { symbols } = this.library.get(request.id).configuration;
+        if (symbols.some((known) => known.path === file))
+          await keep(request.id, { symbols: symbols.filter((known) => known.path !== file) });
+        return answer;
+      },
+    } satisfies Partial<ApplicationHandlers>;
   }
 
   async #create(request: CreateRequest, bundled: MachineRecord['bundled']): Promise<MachineRecord> {
@@ -313,7 +356,7 @@ export class Application {
     if (present === undefined) {
       const name = this.library.freeName('Tour of virtualization');
       await this.#create({ name, system: 'Bundled guest', configuration, newDiskBytes: null }, 'tour');
-    } else if (present.configuration.disks[0]?.path !== tourImage) {
+    } else if (present.configuration.disks[0]?.path !== tourImage || present.configuration.symbols.length === 0) {
       // The program was moved or updated: the image moved with it.
       await this.library.update({ ...present, configuration });
     }

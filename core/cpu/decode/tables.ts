@@ -164,7 +164,7 @@ function defineStack(): void {
   oneByte[0x68] = row('PUSH', 'Iz', 'PUSH', move.push);
   oneByte[0x6a] = row('PUSH', 'Is', 'PUSH', move.push);
   oneByte[0x9c] = helper('PUSHF', 'Xv', 'pushFlags', { sensitive: 'behaviour' });
-  oneByte[0x9d] = helper('POPF', 'Xv', 'popFlags', { sensitive: 'behaviour' });
+  oneByte[0x9d] = helper('POPF', 'Xv', 'popFlags', { sensitive: 'control' });
   oneByte[0x9e] = row('SAHF', '', 'SAHF', move.storeAh);
   oneByte[0x9f] = row('LAHF', '', 'LAHF', move.loadAh);
   oneByte[0xc8] = helper('ENTER', 'Iw', 'enter');
@@ -270,7 +270,7 @@ function defineFarTransfers(): void {
   oneByte[0xcc] = helper('INT3', '', 'breakpoint', END);
   oneByte[0xcd] = helper('INT', 'Ib', 'softwareInterrupt', transfer);
   oneByte[0xce] = helper('INTO', '', 'interruptOnOverflow');
-  oneByte[0xcf] = helper('IRET', 'Xv', 'interruptReturn', transfer);
+  oneByte[0xcf] = helper('IRET', 'Xv', 'interruptReturn', { ...END, sensitive: 'control' });
   oneByte[0xf1] = helper('ICEBP', '', 'icebp', END);
   oneByte[0x62] = helper('BOUND', 'Gv M', 'bound');
   oneByte[0xc4] = helper('LES', 'Gv M', 'loadFarPointer0', { sensitive: 'behaviour' });
