@@ -117,7 +117,7 @@ export class Controller implements DebugController, RunControl {
   }
 
   resume(): void {
-    this.#run(null);
+    if (this.state !== 'running') this.#run(null);
   }
 
   stepInto(count: number): void {
