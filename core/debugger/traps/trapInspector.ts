@@ -10,13 +10,14 @@ import { LATENCY_BINS } from '../../hypervisor/exitStatistics.ts';
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import type { MachineInspection } from '../../machine/inspection.ts';
 import type { Controller, ExitListener } from '../controller.ts';
+import { exceptionNames } from '../descriptorTables.ts';
 import type { SymbolSource, TargetMemory } from '../target.ts';
 import { audit, wide } from './audit.ts';
 import type { ExitPolicies } from './exitPolicies.ts';
 import { exportTraps } from './trapExport.ts';
 import { textFilter } from './trapFilter.ts';
 import { type RecordedTrap, TRAP_CAPACITY, TrapRecorder } from './trapRecorder.ts';
-import { exceptionNames, exitTitles, hex, trapWords } from './trapText.ts';
+import { exitTitles, hex, trapWords } from './trapText.ts';
 
 export interface TrapInspectorParts {
   readonly hypervisor: Hypervisor;

@@ -1,5 +1,6 @@
 // What an exit was, what the hypervisor did and what the device answered, in words.
 import type { ExitKind } from '../../cpu/state/exitClasses.ts';
+import { exceptionNames } from '../descriptorTables.ts';
 import type { RecordedTrap } from './trapRecorder.ts';
 
 export interface Owners {
@@ -19,12 +20,6 @@ export const exitTitles: Readonly<Record<ExitKind, string>> = {
   tlb: 'INVLPG', exception: 'Exception', 'page-fault': 'Page fault', interrupt: 'Interrupt', 'software-interrupt': 'Software interrupt',
   flags: 'Interrupt flag', other: 'Other',
 };
-
-export const exceptionNames: readonly string[] = [
-  '#DE divide error', '#DB debug', 'NMI', '#BP breakpoint', '#OF overflow', '#BR bound range', '#UD invalid opcode', '#NM device not available',
-  '#DF double fault', 'coprocessor segment overrun', '#TS invalid TSS', '#NP segment not present', '#SS stack fault', '#GP general protection',
-  '#PF page fault', 'reserved', '#MF x87 error', '#AC alignment check', '#MC machine check', '#XM SIMD error',
-];
 
 export const hex = (value: number, digits = 1): string => `${value.toString(16).toUpperCase().padStart(digits, '0')}h`;
 const sized = (value: number, bytes: number): string => {
