@@ -109,8 +109,8 @@ describe('the disassembler port', () => {
 
 describe('marks', () => {
   it.each([
-    [[0x0f, 0x22, 0xc0], 32, 'control', true], [[0x66, 0x9d], 32, 'behaviour', false], [[0x0f, 0x01, 0xe0], 32, 'behaviour', false], [[0xe6, 0x80], 16, 'control', true],
-    [[0x48, 0xcf], 64, 'behaviour', false], [[0x0f, 0x01, 0xf8], 64, 'control', true],
+    [[0x0f, 0x22, 0xc0], 32, 'control', true], [[0x66, 0x9d], 32, 'control', false], [[0x0f, 0x01, 0xe0], 32, 'behaviour', false], [[0xe6, 0x80], 16, 'control', true],
+    [[0x48, 0xcf], 64, 'control', false], [[0x0f, 0x01, 0xf8], 64, 'control', true],
   ] as const)('%j in %i-bit code', (bytes, bits, sensitive, privileged) => {
     expect(classifyInstruction(Uint8Array.from(bytes), bits)).toMatchObject({ sensitive, privileged });
   });
