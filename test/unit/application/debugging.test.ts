@@ -86,6 +86,20 @@ it('says what is wrong with files and expressions, and leaves the guest alone', 
   expect(await client.call('debug.status', { id })).toMatchObject({ state: 'paused', instructions: 0 });
 });
 
+it('listens for GDB on loopback, and warns where it does not', async () => {
+  const { client, id } = await runningTour(true);
+  const local = await client.call('debug.gdb', { id, listen: { port: 0 } });
+  expect(local).toMatchObject({ address: expect.stringMatching(/^127\.0\.0\.1:\d+$/), warning: null });
+  expect((await client.call('debug.status', { id })).gdb).toEqual({ address: local.address, client: null });
+  const open = await client.call('debug.gdb', { id, listen: { host: '0.0.0.0', port: 0 } });
+  expect(open.warning).toMatch(/other computers/);
+  await expect(client.call('debug.gdb', { id, listen: { host: '203.0.113.1', port: 1 } })).rejects.toThrow(
+    /203\.0\.113\.1:1/,
+  );
+  expect(await client.call('debug.gdb', { id, listen: null })).toEqual({ address: null, warning: null });
+  expect((await client.call('debug.status', { id })).gdb).toBeNull();
+});
+
 it('answers trapeze monitor', async () => {
   const { client, id, libraryFolder } = await runningTour(true);
   const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];

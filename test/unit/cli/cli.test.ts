@@ -3,7 +3,13 @@ import path from 'node:path';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { runCli } from '../../../src-main/cli/program.ts';
-import { parseBootOrder, parseDisk, parseMemory, parseRunOptions } from '../../../src-main/cli/runOptions.ts';
+import {
+  parseBootOrder,
+  parseDisk,
+  parseListen,
+  parseMemory,
+  parseRunOptions,
+} from '../../../src-main/cli/runOptions.ts';
 import { openSerialConsole } from '../../../src-main/cli/serialConsole.ts';
 import type { Engine } from '../../../src-main/cli/runMachine.ts';
 import { createFakeDebugService } from '../../support/fakeDebugService.ts';
@@ -39,6 +45,12 @@ describe('options', () => {
     ]);
     expect(parseBootOrder('dca')).toEqual(['cdrom', 'disk', 'floppy']);
     expect(parseBootOrder('cd,hd')).toEqual(['cdrom', 'disk']);
+    expect([parseListen('1234'), parseListen('localhost:1'), parseListen('[::1]:65535')]).toEqual([
+      { host: '127.0.0.1', port: 1234 },
+      { host: 'localhost', port: 1 },
+      { host: '::1', port: 65535 },
+    ]);
+    for (const wrong of ['', 'x', '1:2:3', '65536', 'host:']) expect(() => parseListen(wrong)).toThrow(/--gdb/);
     expect(parseDisk('a,b.img,readonly')).toEqual({ path: 'a,b.img', readOnly: true });
   });
 
