@@ -200,6 +200,11 @@ export class Hypervisor implements CpuHost {
   /** Hard reset from outside. */
   reset(): void {
     if (this.#state === 'stopped') return;
+    // A guest that stands in the middle of a slice starts over at once; only a recording needs a point that it can name.
+    if (this.#interruptedUntil !== null && !this.recordInputs) {
+      this.#interruptedUntil = null;
+      this.#atBoundary = true;
+    }
     if (this.#state !== 'running') {
       if (this.#state === 'paused') this.#wasPaused(this.#host.nowMs() - this.#pausedAtMs);
       this.#reason = null;
