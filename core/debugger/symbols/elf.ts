@@ -287,7 +287,7 @@ function readSymbol(
   // In a relocatable file addresses are offsets in .text, which is what a loader's base belongs to.
   if (header.type === ET_REL && place !== undefined && place.name !== '.text') return null;
   const kind = kindOf(type, place);
-  const rank = (binding === STB_LOCAL ? 2 : 0) + (type === STT_FUNC || type === STT_OBJECT ? 0 : 1) + (/^[._$]/.test(text) ? 4 : 0) + (text.includes(".") ? 1 : 0);
+  const rank = (binding === STB_LOCAL ? 2 : 0) + (type === STT_FUNC || type === STT_OBJECT ? 0 : 1) + (/^[._$]/.test(text) ? 4 : 0) + (text.includes('.') ? 1 : 0);
   return { name: text, address: value, size: size > 0x7fffffffn ? 0 : Number(size), kind, rank };
 }
 
