@@ -26,7 +26,7 @@ describe('gdb and the tour', () => {
       'printf "sector at %x cs %x cr0 %x\\n", $pc, $cs, $cr0 & 1',
       'x/1i $pc', 'x/1xh 0x7dfe',
       'stepi', 'x/1i $pc', 'stepi', 'printf "cli: if %d\\n", ($eflags >> 9) & 1',
-      'stepi', 'stepi', 'stepi', 'stepi', 'stepi', 'printf "sp %x ss %x\\n", $sp & 0xffff, $ss',
+      'stepi', 'stepi', 'stepi', 'stepi', 'stepi', 'printf "sp %x ss %x\\n", (unsigned)$esp & 0xffff, $ss',
       'monitor status', 'delete', 'detach',
     ]);
     expect(output).not.toMatch(TROUBLE);
@@ -62,7 +62,7 @@ describe('gdb and the tour', () => {
       // A register that the guest then uses: another port value is read out of AL.
       'tbreak serial_char', 'monitor status',
       'info registers eax cr0 cr3 cs_base gdtr_limit tr idtr_base',
-      'monitor print ticks', 'monitor help step', 'monitor devices',
+      `monitor symbols load ${tourElf}`, 'monitor print [ticks]', 'monitor disassemble timer', 'monitor help step', 'monitor devices',
       'set {int}&ticks = 0x12345', 'printf "ticks %x\\n", *(int *)&ticks',
       'delete',
       controlC(0.5), 'continue', 'printf "after ctrl-c in %x\\n", $pc',
@@ -80,13 +80,14 @@ describe('gdb and the tour', () => {
     const values = [...output.matchAll(/Old value = (\d+)\s+New value = (\d+)/g)].map(([, from, to]) => Number(to) - Number(from));
     expect(values).toEqual([1, 1]);
     // Behind the instruction that wrote it.
-    expect(output).toContain('timer + 15 in section .text');
+    expect(output).toContain('timer + 14 in section .text');
     expect(output).toMatch(/Hardware access \(read\/write\) watchpoint \d+: \*\(char \*\)&key/);
     expect(output).toMatch(/wait_key \+ \d+ in section/);
-    expect(output).toMatch(/cr0 +0x80000011 +\[ PG ET PE \]/);
+    expect(output).toMatch(/cr0 +0xe0000011 +\[ PE ET NW CD PG \]/);
     expect(output).toMatch(/cr3 +0x30000/);
     expect(output).toMatch(/gdtr_limit +0x2f/);
     expect(output).toMatch(/tr +0x28/);
+    expect(output).toMatch(/inc dword \[ticks\]/);
     expect(output).toContain('ticks 12345');
     expect(output).toContain('SIGINT');
     await expectUndisturbed(guest);
@@ -116,16 +117,15 @@ describe('gdb and the tour', () => {
     guest.guest.machine.start();
     await guest.guest.waitForScreen('chapter 1 of 7', 20);
     const running = runGdb(await guest.listen(), [
-      'break code_cli', 'python print("ready")', 'continue',
+      'break code_cli', 'continue',
       'printf "ring %d at %x\\n", $cs & 3, $pc', 'x/1i $pc', 'stepi', 'info symbol $pc', 'printf "ring %d error %x\\n", $cs & 3, *(unsigned *)$esp',
-      'finish', 'detach',
+      'detach',
     ], { file: tourElf, seconds: 40 });
-    await guest.guest.waitUntil(() => true, 1, '');
-    await sleep(1500);
+    for (let wait = 0; wait < 400 && (await guest.breakpoints()).length === 0; wait++) await sleep(20);
     guest.guest.machine.serialInput(0, Uint8Array.of(0x33));
     const output = await running;
     expect(output).toMatch(/ring 3 at 10b5c/);
-    expect(output).toMatch(/=> 0x10b5c.*:\s+cli/);
+    expect(output).toMatch(/^(=> 0x10b5c.*:\s+)?cli/m);
     expect(output).toContain('trap13 in section .text');
     expect(output).toContain('ring 0 error 0');
     await expectUndisturbed(guest);
@@ -144,9 +144,12 @@ describe("gdb and Debian's kernel", () => {
   afterAll(() => guest?.[Symbol.dispose]());
 
   it('breaks in a kernel function, looks back, steps, watches, and the shell goes on', async () => {
-    const address = await guest.evaluate('vfs_read');
-    const jiffies = await guest.evaluate('jiffies');
+    const address = await guest.evaluate('do_sys_openat2');
     const kernel = (value: bigint): string => `0x${value.toString(16)}`;
+    // Names of variables are not in this kernel: a function that does nothing but give one tells its address (MOV EAX, moffs32).
+    const { bytes } = await guest.handlers['debug.readMemory']({ space: 'linear', at: 'jiffies_read', length: 16 });
+    const code = Buffer.from(bytes);
+    const jiffies = BigInt(code.readUInt32LE(code.indexOf(0xa1) + 1));
     const running = runGdb(await guest.listen(), [
       'monitor symbols list',
       `hbreak *${kernel(address)}`, 'continue', 'printf "at %x\\n", $pc', 'printf "ring %d\\n", $cs & 3',
@@ -158,7 +161,7 @@ describe("gdb and Debian's kernel", () => {
       'tbreak *' + kernel(address), 'continue', 'set $word = $esp', 'printf "again %x\\n", $pc',
       controlC(1), 'continue', 'printf "interrupted ring %d\\n", $cs & 3',
       'info registers cr0 cr3 cr4', 'detach',
-    ], { seconds: 120 });
+    ], { seconds: 60 });
     let done = false;
     void running.finally(() => (done = true)).catch(() => {});
     // Something to read, again and again, as long as gdb looks.
@@ -168,14 +171,14 @@ describe("gdb and Debian's kernel", () => {
     expect(output).not.toMatch(TROUBLE);
     expect(output).toContain(`at ${address.toString(16)}`);
     expect(output).toContain('ring 0');
-    expect(output).toMatch(/vfs_read[^]*ksys_read/);
+    expect(output).toMatch(/do_sys_openat2[^]*(sys_open|syscall|entry)/);
     expect(output).toContain('moved 1');
     const values = [...output.matchAll(/Old value = (-?\d+)\s+New value = (-?\d+)/g)].map(([, from, to]) => Number(to) - Number(from));
     expect(values).toHaveLength(2);
     for (const difference of values) expect(difference).toBeGreaterThan(0);
     expect(output).toContain(`again ${address.toString(16)}`);
     expect(output).toMatch(/interrupted ring [03]/);
-    expect(output).toMatch(/cr0 +0x80050033 +\[ PG/);
+    expect(output).toMatch(/cr0 +0x80050033 +\[[^\]]* PG/);
     await expectUndisturbed(guest);
     guest.guest.send('\x03');
     await sleep(500);
