@@ -13,7 +13,8 @@ import { BootMachine, type Configuration } from './bootMachine.ts';
 
 const tourFolder = fileURLToPath(new URL('../../assets/guests/tour', import.meta.url));
 export const tourElf = path.join(tourFolder, 'tour.elf');
-export const tourConfiguration: Configuration = { memoryMiB: 16, disks: [{ path: path.join(tourFolder, 'tour.img'), readOnly: true }] };
+export const tourImage = path.join(tourFolder, 'tour.img');
+export const tourConfiguration: Configuration = { memoryMiB: 16, disks: [{ path: tourImage, readOnly: true }] };
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

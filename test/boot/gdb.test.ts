@@ -1,7 +1,9 @@
 // Debian's gdb, driven by scripts, against the tour guest and against Debian's kernel.
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { linuxKernel } from './bootMachine.ts';
-import { controlC, DebuggedGuest, runGdb, sleep, tourConfiguration, tourElf } from './debuggedGuest.ts';
+import { controlC, DebuggedGuest, runGdb, sleep, tourConfiguration, tourElf, tourImage } from './debuggedGuest.ts';
 
 const TROUBLE = /Remote failure|Ignoring packet error|Cannot access|not supported|Remote communication error|Error in sourced|internal-error|Traceback/i;
 
@@ -130,6 +132,29 @@ describe('gdb and the tour', () => {
     expect(output).toContain('ring 0 error 0');
     await expectUndisturbed(guest);
     await guest.guest.waitForScreen(/TRAP {3}#GP\(0\)/, 10);
+  });
+});
+
+describe('gdb and the command line', () => {
+  it('finds a machine that waits before its first instruction', async () => {
+    const program = fileURLToPath(new URL('../../src-main/cli/main.ts', import.meta.url));
+    const child = spawn(process.execPath, [program, 'run', tourImage, '--gdb', '127.0.0.1:0', '--paused', '--timeout', '60'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '', errors = '';
+    child.stdout.on('data', (data: Buffer) => (output += data.toString('latin1')));
+    child.stderr.on('data', (data: Buffer) => (errors += data.toString()));
+    try {
+      const address = (): string | undefined => /target remote (\S+)/.exec(errors)?.[1];
+      for (let wait = 0; wait < 500 && address() === undefined && child.exitCode === null; wait++) await sleep(20);
+      expect(address(), errors).toBeDefined();
+      expect(output).toBe('');
+      const session = await runGdb(address()!, ['printf "first %x\\n", $pc', 'hbreak *0x7c00', 'continue', 'printf "sector %x\\n", $pc', 'detach']);
+      expect(session).toContain('first fffffff0');
+      expect(session).toContain('sector 7c00');
+      for (let wait = 0; wait < 500 && !output.includes('Tour of virtualization: ready'); wait++) await sleep(20);
+      expect(output).toContain('Tour of virtualization: ready');
+    } finally {
+      child.kill('SIGTERM');
+    }
   });
 });
 
