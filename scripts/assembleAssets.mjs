@@ -39,10 +39,27 @@ function link(source, script, ...options) {
     const elf = readFileSync(path.join(work, 'out.elf'));
     const named = `${work}/`;
     for (let at = elf.indexOf(named); at >= 0; at = elf.indexOf(named, at)) elf.write('./'.repeat(named.length / 2), at, 'latin1');
+    spanAllSections(elf);
     return new Uint8Array(elf);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+/**
+ * NASM takes the sections' sizes together for the end of its compilation unit, as if they lay in a row. They do not here, and
+ * GDB ignores lines beyond the unit: its end becomes that of the last section.
+ */
+function spanAllSections(elf) {
+  const [table, size, count, names] = [elf.readUInt32LE(32), elf.readUInt16LE(46), elf.readUInt16LE(48), elf.readUInt16LE(50)];
+  const headers = Array.from({ length: count }, (_, index) => elf.subarray(table + index * size));
+  const strings = headers[names].readUInt32LE(16);
+  const nameOf = (header) => elf.toString('latin1', strings + header.readUInt32LE(0), elf.indexOf(0, strings + header.readUInt32LE(0)));
+  const information = headers.find((header) => nameOf(header) === '.debug_info').readUInt32LE(16);
+  // Behind the unit's header (11 bytes) and the abbreviation's number: DW_AT_low_pc, DW_AT_high_pc.
+  const SHF_ALLOC = 2;
+  const ends = headers.filter((header) => header.readUInt32LE(8) & SHF_ALLOC).map((header) => header.readUInt32LE(12) + header.readUInt32LE(20));
+  elf.writeUInt32LE(Math.max(...ends), information + 16);
 }
 
 /** Long runs of zero are what a ROM mostly holds: base64 of the bytes as they are, in lines. */

@@ -15,6 +15,7 @@ const TOOLS = [
   ['gcc', 'gcc'],
   ['cpio', 'cpio'],
   ['xz', 'xz-utils'],
+  ['gdb', 'gdb'],
   ['sfdisk', 'fdisk'],
   ['mkfs.ext4', 'e2fsprogs'],
 ];

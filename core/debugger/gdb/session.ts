@@ -60,6 +60,8 @@ export class GdbSession implements Disposable {
   #stepAgain = false;
   /** The guest stands because of this session, and ran before or was let run by it. */
   #ownsStop = false;
+  /** All breakpoints that this client ever set: one may be hit just before it is removed. */
+  readonly #ownIds = new Set<number>();
   #letRun = false;
   /** A pause or step that this session asked for is under way. */
   #stopsSoon = false;
@@ -223,7 +225,11 @@ export class GdbSession implements Disposable {
 
   #stopped(stop: StopReport): void {
     this.#stopsSoon = false;
-    if (!this.#waits) return;
+    if (!this.#waits) {
+      // A client that did not wait for it, and may vanish: the guest goes on then.
+      if (stop.breakpointId !== null && this.#ownIds.has(stop.breakpointId)) this.#ownsStop = this.#letRun = true;
+      return;
+    }
     const range = this.#range;
     if (range !== null && stop.kind === 'step') {
       const pc = this.#ports.target.programCounter;
@@ -242,7 +248,7 @@ export class GdbSession implements Disposable {
   /** Whether the guest stands because this client wanted it: not so if someone else paused it meanwhile. */
   #isOwn(stop: StopReport): boolean {
     if (stop.kind === 'gdb' || stop.kind === 'step') return true;
-    return this.#stopReason(stop) !== '' || [...this.#breakpoints.values()].some(({ id }) => id === stop.breakpointId);
+    return this.#stopReason(stop) !== '' || (stop.breakpointId !== null && this.#ownIds.has(stop.breakpointId));
   }
 
   /** Steps one by one, calls included: GDB wants to see where they lead. Stops may come at once or later. */
@@ -413,6 +419,7 @@ export class GdbSession implements Disposable {
     const bytes = Math.max(1, Math.min(Number(length), 0x1000_0000));
     try {
       const { id } = this.#ports.breakpoints.set(specificationOf(placeOf(type, address, bytes)));
+      this.#ownIds.add(id);
       this.#breakpoints.set(key, { id, type, address, length: bytes });
       return OK;
     } catch {
