@@ -87,6 +87,7 @@ test('find the crash of the buggy tour', async ({ app }) => {
   await showPane(app, 'Source');
   await expect(pane(app, 'Source').locator('[aria-current]')).toContainText(/inc {5}ebx|trace \+ ebx/);
   await expect(pane(app, 'Source')).toContainText('cmp     ebx, TRACE_ENTRIES * 4');
+  await showPane(app, 'Registers');
   await expect(app.getByRole('textbox', { name: /^EBX / })).toHaveText('00000043');
   await picture(app, 'crash-5-culprit');
 });
