@@ -25,6 +25,8 @@ const SERIAL_KEPT = 256 * 1024;
 /** A text screen keeps its sharpness; larger ones are shrunk. */
 const PICTURE_WIDTH = 800;
 const PICTURE_INTERVAL_MS = 10_000;
+/** A guest that is stepped is paused a hundred times a second: only one that stays so is pictured. */
+const PAUSED_PICTURE_MS = 500;
 const END_TIMEOUT_MS = 3000;
 
 export class MachineRuntime {
@@ -40,6 +42,7 @@ export class MachineRuntime {
   /** The process is meant to end: its exit is no crash. */
   #ending = false;
   #pictureTimer: NodeJS.Timeout | undefined;
+  #pausedTimer: NodeJS.Timeout | undefined;
   #pictureVersion = 0;
 
   constructor(folder: string, spawner: VmSpawner, events: RuntimeEvents) {
@@ -196,6 +199,7 @@ export class MachineRuntime {
 
   #stateReported(state: Extract<VmMessage, { kind: 'state' }>['state'], reason: StopReasonRecord | null): void {
     if (this.#ending) return;
+    clearTimeout(this.#pausedTimer);
     if (state === 'running') {
       if (this.#state !== 'running')
         this.log.write('info', MACHINE_TAG, this.#state === 'paused' ? 'Continued' : 'Started');
@@ -203,7 +207,7 @@ export class MachineRuntime {
     } else if (state === 'paused') {
       this.log.write('info', MACHINE_TAG, 'Paused');
       this.#enter('paused', null);
-      void this.keepPicture();
+      this.#pausedTimer = setTimeout(() => void this.keepPicture(), PAUSED_PICTURE_MS);
     } else if (state === 'halted') {
       const detail = reason?.kind === 'triple-fault' ? reason.detail : '';
       const failure = new Failure('internal', 'The guest’s processor shut down (triple fault).', {
@@ -220,6 +224,7 @@ export class MachineRuntime {
 
   #exited(how: string, lastWords: string): void {
     clearInterval(this.#pictureTimer);
+    clearTimeout(this.#pausedTimer);
     this.#connection = null;
     this.#startedAt = null;
     if (this.#ending) {

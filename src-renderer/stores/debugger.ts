@@ -19,6 +19,9 @@ export interface Wish {
 }
 const STEP_WAIT_MS = 1000;
 const POLL_MS = 1000;
+/** More changes than this in this time are a storm. */
+const STORM_CHANGES = 8;
+const STORM_MS = 250;
 
 export const useDebugger = defineStore('debugger', () => {
   const client = useClient();
@@ -54,6 +57,9 @@ export const useDebugger = defineStore('debugger', () => {
   const bits = computed(() => status.value?.mode.bits ?? 32);
   const digits = computed(() => (bits.value === 64 ? 16 : 8));
   const instructionPointer = computed(() => ({ 16: 'ip', 32: 'eip', 64: 'rip' })[bits.value]);
+
+  let waiting: DebugStatus | null = null;
+  let changes = 0;
 
   function take(next: DebugStatus): void {
     const now = status.value;
@@ -99,6 +105,7 @@ export const useDebugger = defineStore('debugger', () => {
   }
 
   function forget(): void {
+    waiting = null;
     status.value = null;
     failure.value = null;
     registers.value = null;
@@ -144,8 +151,24 @@ export const useDebugger = defineStore('debugger', () => {
     } else if (status.value === null || running.value) void loadStatus();
   }
 
+  // A few changes are shown at once. Of a storm, as when thousands of steps are taken, only the last in each while:
+  // views that read the guest after every one would hold it up.
+  function takeSoon(next: DebugStatus): void {
+    if (++changes === 1) setTimeout(calm, STORM_MS);
+    if (changes <= STORM_CHANGES) take(next);
+    else waiting = next;
+  }
+  function calm(): void {
+    const stormy = changes > STORM_CHANGES;
+    const next = waiting;
+    waiting = null;
+    changes = stormy ? STORM_CHANGES : 0;
+    if (stormy) setTimeout(calm, STORM_MS);
+    if (next !== null && machineId.value !== null && users > 0) take(next);
+  }
+
   client.on('debug.changed', ({ id, status: next }) => {
-    if (id === machineId.value && users > 0) take(next);
+    if (id === machineId.value && users > 0) takeSoon(next);
   });
   client.on('debug.logged', ({ id, text }) => {
     if (id === machineId.value) logged.value = [...logged.value, text].slice(-1000);
@@ -186,8 +209,23 @@ export const useDebugger = defineStore('debugger', () => {
   async function toggleBreakpoint(address: string): Promise<void> {
     const here = breakpoints.value.find((one) => one.where.kind === 'execute' && one.address === address);
     await toasts.guard(() =>
-      here === undefined ? addBreakpoint(executeAt(addressExpression(address))) : removeBreakpoint(here.id),
+      here === undefined ? named(address).then((at) => addBreakpoint(executeAt(at))) : removeBreakpoint(here.id),
     );
+  }
+
+  /** An address by its symbol, if that is what the symbol means when it is read again. */
+  async function named(address: string): Promise<string> {
+    const id = machineId.value;
+    const plain = addressExpression(address);
+    if (id === null) return plain;
+    try {
+      const symbol = (await client.call('debug.evaluate', { id, expression: plain })).place?.symbol;
+      if (symbol == null) return plain;
+      const { value } = await client.call('debug.evaluate', { id, expression: symbol });
+      return BigInt(`0x${value}`) === BigInt(`0x${address}`) ? symbol : plain;
+    } catch {
+      return plain;
+    }
   }
 
   async function setRegister(name: string, value: string): Promise<void> {
