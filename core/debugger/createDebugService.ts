@@ -35,6 +35,8 @@ type DebugHandlers = { [Name in keyof AllHandlers as Name extends `debug.${strin
 const SYMBOL_FILE_BYTES = 2 ** 31;
 const SOURCE_FILE_BYTES = 16 * 2 ** 20;
 const COMPILED_KEPT = 256;
+/** Changes are told together after this long. */
+const TELL_MS = 12;
 /** Stands for a path: the symbols that the guest's kernel holds in its memory. */
 const KERNEL_MEMORY = 'kernel:';
 
@@ -63,6 +65,7 @@ class Service implements DebugService {
   #disassembler: Disassembler | null = null;
   #listener: { readonly address: string; close(): void } | null = null;
   #revision = 1;
+  #telling: { cancel(): void } | null = null;
   readonly #waiting = new Set<() => void>();
 
   readonly onChanged = this.#changes.event;
@@ -164,6 +167,7 @@ class Service implements DebugService {
   }
 
   dispose(): void {
+    this.#telling?.cancel();
     this.#listener?.close();
     this.#gdb.dispose();
     this.#inspector.dispose();
@@ -194,7 +198,12 @@ class Service implements DebugService {
   #changed(): void {
     this.#revision++;
     for (const wake of [...this.#waiting]) wake();
-    if (this.#changes.hasListeners) this.#changes.fire(this.#status());
+    // Who asked has the answer; others hear of a burst of steps once.
+    if (this.#telling !== null || !this.#changes.hasListeners) return;
+    this.#telling = this.#host.after(TELL_MS, () => {
+      this.#telling = null;
+      this.#changes.fire(this.#status());
+    });
   }
 
   #place(address: bigint): DebugPlace {

@@ -31,9 +31,12 @@ interface Held {
   /** Made when a client first asks for it: a machine without one runs as if there were none. */
   debug: DebugService | null;
   monitor: { close(): void } | null;
+  readonly states: StateReporter;
 }
 
 const STATISTICS_INTERVAL_MS = 1000;
+/** A step is over well within. */
+const STEP_MS = 25;
 /** Serial bytes are gathered for a moment: a boot log of single bytes would be a message each. */
 const SERIAL_GATHER_MS = 8;
 
@@ -80,7 +83,11 @@ export function runVmProcess(
       if (differs(configuration)) debug();
       return null;
     },
-    start: () => done(() => hold().machine.start()),
+    start: () =>
+      done(() => {
+        hold().machine.start();
+        hold().states.tell();
+      }),
     startPaused: () => done(() => hold().machine.startPaused()),
     pause: () => done(() => hold().machine.pause()),
     reset: () => done(() => hold().machine.reset()),
@@ -137,7 +144,7 @@ function build(port: VmPort, createMachine: MachineFactory, holder: string, conf
   }
   const screen = new ScreenReader(machine.display);
   report(port, machine);
-  return { machine, host, screen, debug: null, monitor: null };
+  return { machine, host, screen, debug: null, monitor: null, states: new StateReporter(port, machine) };
 }
 
 function release(held: Held): void {
@@ -150,10 +157,38 @@ function release(held: Held): void {
   }
 }
 
+/**
+ * Tells of the machine's states. A guest that is stepped runs for an instant and stands again: nobody but the debugger
+ * needs to hear of that.
+ */
+class StateReporter {
+  readonly #port: VmPort;
+  readonly #machine: Machine;
+  #told: Machine['state'];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(port: VmPort, machine: Machine) {
+    this.#port = port;
+    this.#machine = machine;
+    this.#told = machine.state;
+    machine.onState((state) => {
+      if (state === 'running' && this.#told === 'paused') this.#timer = setTimeout(() => this.tell(), STEP_MS);
+      else this.tell();
+    });
+  }
+
+  tell(): void {
+    clearTimeout(this.#timer);
+    const { state, stopReason } = this.#machine;
+    if (state === this.#told) return;
+    this.#told = state;
+    this.#port.send({ kind: 'state', state, reason: stopReason });
+  }
+}
+
 /** Sends what the machine does to the application, until the process ends. */
 function report(port: VmPort, machine: Machine): void {
   const meter = new StatisticsMeter(machine);
-  machine.onState((state) => port.send({ kind: 'state', state, reason: machine.stopReason }));
   machine.onGuestError(({ source, what, detail }) =>
     port.send({ kind: 'log', level: 'warning', tag: source, message: detail === '' ? what : `${what} (${detail})` }),
   );

@@ -17,11 +17,14 @@ export interface Wish {
   readonly expression: string;
   readonly serial: number;
 }
+/** Between two reads while changes keep coming: a burst of steps is not slowed by looking at each. */
+const REST_MS = 150;
+export const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, REST_MS));
 const STEP_WAIT_MS = 1000;
 const POLL_MS = 1000;
 /** More changes than this in this time are a storm. */
-const STORM_CHANGES = 8;
-const STORM_MS = 250;
+const STORM_CHANGES = 3;
+const STORM_MS = 600;
 
 export const useDebugger = defineStore('debugger', () => {
   const client = useClient();
@@ -81,6 +84,7 @@ export const useDebugger = defineStore('debugger', () => {
       while (again) {
         again = false;
         await read();
+        if (again) await rest();
       }
     } finally {
       reading = false;

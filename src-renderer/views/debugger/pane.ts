@@ -2,7 +2,7 @@
 import { inject, ref, shallowRef, watch } from 'vue';
 import type { InjectionKey, Ref } from 'vue';
 import { toFailureRecord } from '../../../core/api/failure.ts';
-import { useDebugger } from '../../stores/debugger.ts';
+import { rest, useDebugger } from '../../stores/debugger.ts';
 
 export interface PanePlace {
   /** Its tab is in front. */
@@ -42,6 +42,7 @@ export function usePaneData<T>(load: (id: string) => Promise<T>, also: () => unk
       } catch (error) {
         problem.value = toFailureRecord(error).message;
       }
+      if (again) await rest();
     }
     reading = false;
   }
