@@ -42,6 +42,9 @@ export function clockText(at: number): string {
   return new Date(at).toLocaleTimeString('en-GB');
 }
 
+/** The last part of a path; the whole belongs into a title. */
+export const fileName = (path: string | null | undefined): string => path?.split(/[/\\]/).at(-1) ?? '';
+
 /** Keeps both ends: a path's folder and its file name matter. */
 export function middleText(text: string, longest: number): string {
   if (text.length <= longest) return text;
