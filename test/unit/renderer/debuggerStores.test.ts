@@ -101,8 +101,9 @@ describe('the debugger', () => {
     expect(count('debug.registers')).toBe(before + 1);
     answers['debug.registers'] = () => registers('7');
     finish!(registers('6'));
+    // The second read follows after a rest.
+    await vi.waitFor(() => expect(count('debug.registers')).toBe(before + 2));
     await settle();
-    expect(count('debug.registers')).toBe(before + 2);
     expect(store.registers).toEqual(registers('7'));
     store.leave();
   });
