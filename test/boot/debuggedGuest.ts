@@ -99,17 +99,18 @@ export async function runGdb(address: string, commands: readonly string[], optio
   try {
     return await new Promise<string>((resolve, reject) => {
       const child = spawn('gdb', ['-nx', '-q', '-batch', '-x', script], { stdio: ['ignore', 'pipe', 'pipe'] });
-      let output = '';
+      let output = '', warnings = '';
       child.stdout.on('data', (data: Buffer) => (output += data.toString()));
-      child.stderr.on('data', (data: Buffer) => (output += data.toString()));
+      // Warnings come in between at any place: they are kept apart.
+      child.stderr.on('data', (data: Buffer) => (warnings += data.toString()));
       const timer = setTimeout(() => {
         child.kill('SIGKILL');
-        reject(new Error(`gdb hangs:\n${output}`));
+        reject(new Error(`gdb hangs:\n${output}${warnings}`));
       }, (options.seconds ?? 60) * 1000);
       child.on('error', reject);
       child.on('exit', () => {
         clearTimeout(timer);
-        resolve(output);
+        resolve(`${output}\n${warnings}`);
       });
     });
   } finally {
