@@ -56,17 +56,14 @@ export class CodeCache {
   /** Empties the cache. Only between runs: a running loop holds pointers into it. */
   flush(): void {
     const { cpu, map } = { cpu: this.#cpu, map: this.#cpu.map };
-    for (const key of this.#tables.keys()) {
-      const frame = key >>> 2;
-      cpu.u32[(map.physicalMap >>> 2) + frame] &= ~PHYSICAL_CODE;
-      this.#setChunks(frame, 0, 0);
+    for (const tables of [this.#tables, this.#brokenTables]) {
+      for (const key of tables.keys()) {
+        const frame = key >>> 2;
+        cpu.u32[(map.physicalMap >>> 2) + frame] &= ~PHYSICAL_CODE;
+        this.#setChunks(frame, 0, 0);
+      }
+      tables.clear();
     }
-    this.#tables.clear();
-    for (const key of this.#brokenTables.keys()) {
-      cpu.u32[(map.physicalMap >>> 2) + (key >>> 2)] &= ~PHYSICAL_CODE;
-      this.#setChunks(key >>> 2, 0, 0);
-    }
-    this.#brokenTables.clear();
     this.#free = map.arena;
     cpu.forgetCodeTables();
   }

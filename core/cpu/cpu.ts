@@ -32,9 +32,8 @@ export interface CpuHost {
    * One exit of a class happened (counted by the hypervisor). What a to d say by class: port: port, value, size, write;
    * mmio: address, value, size, write; cpuid: leaf; msr: index, low, high, write; rdtsc: low, high; control- and
    * debug-register: number, value, -, write; descriptor-table: base or selector, limit, table (0: GDT, IDT, LDT, TR), write;
-   * segment: selector,
-   * segment; far-transfer: selector and EIP behind it, IRET; tlb: linear address; exception, interrupt, software-interrupt:
-   * vector, error code, address; page-fault: linear address, error code, address; flags: EFLAGS.
+   * segment: selector, segment; far-transfer: selector and EIP behind it, IRET; tlb: linear address; exception, interrupt,
+   * software-interrupt: vector, error code, address; page-fault: linear address, error code, address; flags: EFLAGS.
    */
   exit(kind: ExitKind, a?: number, b?: number, c?: number, d?: number): void;
   /** Work for an exit begins and ends, for the accounting of time. */

@@ -1,7 +1,7 @@
 // A breakpoint in words.
 import type { BreakpointWhere } from '../api/debug.ts';
+import { hexText } from './numberText.ts';
 
-const hex = (value: number): string => `${value.toString(16).toUpperCase()}h`;
 const ACCESS = { read: 'read', write: 'write', access: 'access' } as const;
 
 export function breakpointText(where: BreakpointWhere): string {
@@ -11,17 +11,17 @@ export function breakpointText(where: BreakpointWhere): string {
     case 'data':
       return `${ACCESS[where.access]} of ${where.space === 'physical' ? 'physical ' : ''}${where.at}, ${where.length} byte${where.length === 1 ? '' : 's'}`;
     case 'port':
-      return `port ${hex(where.from)}${where.to === where.from ? '' : `..${hex(where.to)}`}, ${ACCESS[where.access]}`;
+      return `port ${hexText(where.from)}${where.to === where.from ? '' : `..${hexText(where.to)}`}, ${ACCESS[where.access]}`;
     case 'mmio':
       return `MMIO ${where.from}, ${where.length} bytes, ${ACCESS[where.access]}`;
     case 'interrupt':
-      return where.vector === null ? 'any interrupt' : `interrupt ${hex(where.vector)}`;
+      return where.vector === null ? 'any interrupt' : `interrupt ${hexText(where.vector)}`;
     case 'exception':
       return where.vector === null ? 'any exception' : `exception ${where.vector}`;
     case 'control-register':
       return `write to ${where.register.toUpperCase()}`;
     case 'msr':
-      return where.index === null ? 'write to any MSR' : `write to MSR ${hex(where.index)}`;
+      return where.index === null ? 'write to any MSR' : `write to MSR ${hexText(where.index)}`;
     case 'mode-change':
       return 'change of mode';
     case 'privilege-change':

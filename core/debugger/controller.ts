@@ -8,6 +8,8 @@ import { EXIT, FIELD } from '../cpu/state/layout.ts';
 import type { Disassembler, InstructionText } from '../host/disassembler.ts';
 import type { Hypervisor, RunControl } from '../hypervisor/hypervisor.ts';
 import type { Breakpoints, DataAccess, Evaluator, HitResult } from './breakpoints.ts';
+import { littleEndian } from './littleEndian.ts';
+import { hexText } from './numberText.ts';
 import { type DebugController, DebugError, type DebugTarget, type StopReport } from './target.ts';
 
 /** Everything that happens to the guest, for the trap inspector; only while it is open. */
@@ -238,7 +240,7 @@ export class Controller implements DebugController, RunControl {
       (event === 'exception' && (kind === 'exception' || kind === 'page-fault')) ||
       (event === 'iret' && kind === 'far-transfer' && c === 1) ||
       (event === 'address-space' && kind === 'control-register' && a === 3 && d !== 0);
-    if (happened) this.#settle(report('event', `Next ${EVENT_NAMES[event]}${kind === 'interrupt' || kind === 'exception' ? `, vector ${a.toString(16).toUpperCase()}h` : ''}`));
+    if (happened) this.#settle(report('event', `Next ${EVENT_NAMES[event]}${kind === 'interrupt' || kind === 'exception' ? `, vector ${hexText(a)}` : ''}`));
   }
 
   #sensitive(bits: number): void {
@@ -373,7 +375,7 @@ export class Controller implements DebugController, RunControl {
     const stack = this.#stackPointer();
     const bytes = target.mode().bits === 16 ? 2 : target.mode().bits === 32 ? 4 : 8;
     const top = target.memory.read('linear', this.#linearStack(stack), bytes);
-    const from = top === null ? -1n : toBigInt(top) + this.#codeBase();
+    const from = top === null ? -1n : littleEndian(top) + this.#codeBase();
     if (stack < goal.stack && from >= goal.from && from < goal.to) {
       breakpoints.temporary = from;
       this.#goal = { kind: 'temporary', stack: stack + BigInt(bytes), stop: 'step', next: goal };
@@ -440,12 +442,6 @@ export class Controller implements DebugController, RunControl {
 /** Whether a step over runs through it: calls, software interrupts, repeated string instructions. */
 function passesThrough({ flow, parts }: InstructionText): boolean {
   return flow === 'call' || flow === 'indirect-call' || flow === 'interrupt' || parts.some(({ kind, text }) => kind === 'prefix' && text.startsWith('rep'));
-}
-
-function toBigInt(bytes: Uint8Array): bigint {
-  let value = 0n;
-  for (let index = bytes.length - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes[index]!);
-  return value;
 }
 
 const report = (kind: DebugStop['kind'], text: string): StopReport => ({ kind, text, breakpointId: null, access: null });

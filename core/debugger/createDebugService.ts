@@ -19,6 +19,7 @@ import { compileTemplate } from './logTemplate.ts';
 import { LinuxAwareness } from './linux.ts';
 import { compilePattern, MemorySearch } from './memorySearch.ts';
 import { Monitor } from './monitor/monitor.ts';
+import { hexText } from './numberText.ts';
 import { addressSpace, pageWalk, tlbEntries } from './pageWalk.ts';
 import { physicalRanges } from './physicalMap.ts';
 import { registerView } from './registerView.ts';
@@ -391,7 +392,7 @@ class Service implements DebugService {
       value: value.toString(16),
       signed: String(signed),
       place: place.symbol === null ? null : place,
-      text: `${value.toString(16).toUpperCase()}h (${decimal})${place.symbol === null ? '' : ` ${place.symbol}`}`,
+      text: `${hexText(value)} (${decimal})${place.symbol === null ? '' : ` ${place.symbol}`}`,
     };
   }
 

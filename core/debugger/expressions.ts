@@ -11,6 +11,7 @@
 //
 // Values are integers without a width, so that nothing is cut off on the way; `==` takes -1 and 0FFFFFFFFh for the same.
 import { parseExpression, type Node } from './expressionParser.ts';
+import { littleEndian } from './littleEndian.ts';
 import { DebugError, type DebugTarget, type Space } from './target.ts';
 
 export interface ExpressionContext {
@@ -135,8 +136,7 @@ class Evaluator {
     if (content === null) {
       throw new DebugError(`${physical ? 'physical memory' : 'memory'} at ${address.toString(16)}h is not mapped`);
     }
-    let value = 0n;
-    for (let index = bytes - 1; index >= 0; index--) value = (value << 8n) | BigInt(content[index]);
+    const value = littleEndian(content);
     return signed ? BigInt.asIntN(bytes * 8, value) : value;
   }
 

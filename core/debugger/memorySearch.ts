@@ -2,6 +2,7 @@
 // memory is searched where it lies.
 import type { MemoryPattern } from '../api/debug.ts';
 import type { CpuTarget } from './cpuTarget.ts';
+import { littleEndian } from './littleEndian.ts';
 import { DebugError, type Space } from './target.ts';
 
 /** Bytes that one piece looks through, and candidates that it compares at most. */
@@ -361,8 +362,7 @@ function pointerVerifier(bytes: Uint8Array, address: bigint, pattern: PointerPat
   let count = 0;
   return (at) => {
     if (at + pattern.bytes > bytes.length) return true;
-    let value = 0n;
-    for (let index = pattern.bytes - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes[at + index]);
+    const value = littleEndian(bytes, at, pattern.bytes);
     if (value < pattern.low || value > last) return true;
     found.add(address + BigInt(at));
     if (++count < found.limit) return true;

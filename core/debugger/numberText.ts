@@ -59,4 +59,7 @@ export function sizeText(bytes: number): string {
   return unit === 0 && bytes === 1 ? '1 byte' : `${text} ${units[unit]}`;
 }
 
+/** As the manuals write it: `3F8h`. */
+export const hexText = (value: number | bigint, digits = 1): string => `${value.toString(16).toUpperCase().padStart(digits, '0')}h`;
+
 export const hexOf = (value: number | bigint, digits = 1): string => value.toString(16).padStart(digits, '0');

@@ -1,5 +1,6 @@
 // What the operands of the current instruction hold and where it will go, in words: `ZF=1: taken`, `[8dffefa0] = 40h`.
 import type { InstructionText } from '../host/disassembler.ts';
+import { littleEndian } from './littleEndian.ts';
 import type { DebugTarget, SymbolSource } from './target.ts';
 
 /** An address this far above the stack pointer is called stack. */
@@ -14,12 +15,6 @@ export function operandNote(text: InstructionText, target: DebugTarget, symbols:
 }
 
 const hex = (value: bigint): string => (value < 10n ? value.toString() : `${value.toString(16)}h`);
-
-function littleEndian(bytes: Uint8Array): bigint {
-  let value = 0n;
-  for (let index = bytes.length - 1; index >= 0; index--) value = (value << 8n) | BigInt(bytes[index]);
-  return value;
-}
 
 /** SDM 1 table B-1 by the mnemonic's condition. */
 const CONDITIONS: Readonly<Record<string, readonly [flags: string, holds: (flag: (name: string) => boolean) => boolean]>> = {

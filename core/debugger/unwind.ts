@@ -3,6 +3,7 @@
 // Nothing here believes what it reads: addresses must be mapped, frames must go up, return addresses must follow a call.
 import type { StackFrame } from '../api/debug.ts';
 import { placeOf } from './disassembly.ts';
+import { littleEndian } from './littleEndian.ts';
 import type { CallFrameSource } from './symbols/symbolTable.ts';
 import type { DebugTarget, SymbolSource, TargetMode } from './target.ts';
 
@@ -130,10 +131,7 @@ class Unwinder {
   }
   #readLinear(address: bigint, bytes: number): bigint | null {
     const content = this.#target.memory.read('linear', address, bytes);
-    if (content === null) return null;
-    let value = 0n;
-    for (let index = bytes - 1; index >= 0; index--) value = (value << 8n) | BigInt(content[index]);
-    return value;
+    return content === null ? null : littleEndian(content);
   }
   #isMapped(address: bigint): boolean {
     return this.#target.memory.read('linear', address, 1) !== null;

@@ -1,5 +1,6 @@
 // Registers, memory, code and stack.
 import type { MemoryPattern, RegisterGroup, RegisterRecord } from '../../api/debug.ts';
+import { littleEndian } from '../littleEndian.ts';
 import { DebugError } from '../target.ts';
 import {
   completeSymbol, evaluate, evaluateNumber, required, splitWords, unquote, type ExamineState, type MonitorCommand, type MonitorContext,
@@ -144,8 +145,7 @@ async function examineValues(address: bigint, count: number, context: MonitorCon
 
 async function valueText(view: DataView, at: number, context: MonitorContext): Promise<string> {
   const { format, size } = context.last.examine;
-  let value = 0n;
-  for (let index = size - 1; index >= 0; index--) value = (value << 8n) | BigInt(view.getUint8(at + index));
+  const value = littleEndian(new Uint8Array(view.buffer, view.byteOffset + at, size));
   const bits = size * 8;
   switch (format) {
     case 'd': return BigInt.asIntN(bits, value).toString();

@@ -21,7 +21,7 @@ export class ExitPolicies {
     return { classes: Object.fromEntries(this.#classes) as ExitPolicySettings['classes'], strictUserMode: this.#strict };
   }
 
-  /** Between runs only: code is decoded anew if CLI becomes visible. */
+  /** The controller must be rearmed behind it: what it looks at may have changed. */
   set({ classes, strictUserMode }: ExitPolicySettings): void {
     for (const [kind, policy] of Object.entries(classes)) {
       if (policy === 'inline' && kind !== 'flags') throw new DebugError(`${kind}: only the interrupt-flag instructions can be emulated inline`);
@@ -29,7 +29,6 @@ export class ExitPolicies {
     for (const kind of exitClasses) this.#classes.set(kind, classes[kind]);
     this.#strict = this.#cpu.strictUserMode = strictUserMode;
     this.#cpu.visibleFlags = classes.flags !== 'inline';
-    this.#cpu.code.setVisibleFlags(this.#cpu.visibleFlags);
   }
 
   of(kind: ExitKind): Policy {

@@ -11,13 +11,14 @@ import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import type { MachineInspection } from '../../machine/inspection.ts';
 import type { Controller, ExitListener } from '../controller.ts';
 import { exceptionNames } from '../descriptorTables.ts';
+import { hexText } from '../numberText.ts';
 import type { SymbolSource, TargetMemory } from '../target.ts';
 import { audit, wide } from './audit.ts';
 import type { ExitPolicies } from './exitPolicies.ts';
 import { exportTraps } from './trapExport.ts';
 import { textFilter } from './trapFilter.ts';
 import { type RecordedTrap, TRAP_CAPACITY, TrapRecorder } from './trapRecorder.ts';
-import { exitTitles, hex, trapWords } from './trapText.ts';
+import { exitTitles, trapWords } from './trapText.ts';
 
 export interface TrapInspectorParts {
   readonly hypervisor: Hypervisor;
@@ -127,7 +128,7 @@ export class TrapInspector implements ExitListener {
     const linear = hypervisor.linearPc;
     const trap = { ...EMPTY_TRAP, linear, kind, a, b, c, d };
     const { cause, hypervisor: did, answer } = trapWords(trap, inspection);
-    const where = symbolText(BigInt(linear)) ?? hex(linear, 8);
+    const where = symbolText(BigInt(linear)) ?? hexText(linear, 8);
     onLog(`${cause} at ${where}: ${did}${answer === '' ? '' : `, ${answer}`}`);
   }
 
@@ -258,14 +259,14 @@ export class TrapInspector implements ExitListener {
     const { exits } = this.#parts.hypervisor;
     const vectors = [];
     for (let vector = 0; vector < 256; vector++) {
-      const name = exceptionNames[vector] ?? `vector ${hex(vector, 2)}`;
+      const name = exceptionNames[vector] ?? `vector ${hexText(vector, 2)}`;
       if (exits.exceptions[vector]! > 0) vectors.push({ vector, name, kind: 'exception' as const, count: exits.exceptions[vector]!, latency: [] });
       if (exits.softwareInterrupts[vector]! > 0) {
-        vectors.push({ vector, name: `INT ${hex(vector, 2)}`, kind: 'software' as const, count: exits.softwareInterrupts[vector]!, latency: [] });
+        vectors.push({ vector, name: `INT ${hexText(vector, 2)}`, kind: 'software' as const, count: exits.softwareInterrupts[vector]!, latency: [] });
       }
       if (exits.interrupts[vector]! > 0) {
         const latency = [...exits.latencies.subarray(vector * LATENCY_BINS, (vector + 1) * LATENCY_BINS)];
-        vectors.push({ vector, name: `vector ${hex(vector, 2)}`, kind: 'interrupt' as const, count: exits.interrupts[vector]!, latency });
+        vectors.push({ vector, name: `vector ${hexText(vector, 2)}`, kind: 'interrupt' as const, count: exits.interrupts[vector]!, latency });
       }
     }
     return vectors;

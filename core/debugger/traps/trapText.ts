@@ -1,6 +1,7 @@
 // What an exit was, what the hypervisor did and what the device answered, in words.
 import type { ExitKind } from '../../cpu/state/exitClasses.ts';
 import { exceptionNames } from '../descriptorTables.ts';
+import { hexText } from '../numberText.ts';
 import type { RecordedTrap } from './trapRecorder.ts';
 
 export interface Owners {
@@ -21,10 +22,9 @@ export const exitTitles: Readonly<Record<ExitKind, string>> = {
   flags: 'Interrupt flag', other: 'Other',
 };
 
-export const hex = (value: number, digits = 1): string => `${value.toString(16).toUpperCase().padStart(digits, '0')}h`;
 const sized = (value: number, bytes: number): string => {
   const cut = bytes >= 4 ? value : value & (bytes === 2 ? 0xffff : 0xff);
-  return hex(cut >>> 0, Math.min(bytes, 4) * 2);
+  return hexText(cut >>> 0, Math.min(bytes, 4) * 2);
 };
 const bytesText = (bytes: number): string => `${bytes} byte${bytes === 1 ? '' : 's'}`;
 const SEGMENTS = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
@@ -43,7 +43,7 @@ export function trapWords({ kind, a, b, c, d }: RecordedTrap, owners: Owners): T
     case 'port':
     case 'mmio': {
       const owner = (kind === 'port' ? owners.portOwner(a) : owners.mmioOwner(a)) ?? 'nobody';
-      const where = kind === 'port' ? `Port ${hex(a)}` : `MMIO ${hex(a, 8)}`;
+      const where = kind === 'port' ? `Port ${hexText(a)}` : `MMIO ${hexText(a, 8)}`;
       return {
         cause: `${where} ${isWrite ? 'write' : 'read'}, ${bytesText(c)}`,
         hypervisor: isWrite ? `${sized(b, c)} to ${owner}` : `read of ${owner}`,
@@ -53,12 +53,12 @@ export function trapWords({ kind, a, b, c, d }: RecordedTrap, owners: Owners): T
     case 'hlt':
       return { cause: 'HLT', hypervisor: 'sleeps until an interrupt', answer: '' };
     case 'cpuid':
-      return { cause: `CPUID leaf ${hex(a)}`, hypervisor: 'answered from the CPU model', answer: '' };
+      return { cause: `CPUID leaf ${hexText(a)}`, hypervisor: 'answered from the CPU model', answer: '' };
     case 'msr':
       return {
-        cause: `MSR ${hex(a)} ${isWrite ? 'write' : 'read'}`,
-        hypervisor: isWrite ? `set the guest's register to ${hex(c, 8).slice(0, -1)}${hex(b, 8)}` : "read the guest's register",
-        answer: isWrite ? '' : `${hex(c, 8).slice(0, -1)}${hex(b, 8)}`,
+        cause: `MSR ${hexText(a)} ${isWrite ? 'write' : 'read'}`,
+        hypervisor: isWrite ? `set the guest's register to ${hexText(c, 8).slice(0, -1)}${hexText(b, 8)}` : "read the guest's register",
+        answer: isWrite ? '' : `${hexText(c, 8).slice(0, -1)}${hexText(b, 8)}`,
       };
     case 'rdtsc':
       return { cause: 'Time-stamp counter', hypervisor: 'guest time at 1 GHz', answer: String(b * 2 ** 32 + a) };
@@ -72,23 +72,23 @@ export function trapWords({ kind, a, b, c, d }: RecordedTrap, owners: Owners): T
       return { cause: `DR${a} ${isWrite ? 'write' : 'read'}`, hypervisor: isWrite ? "armed the guest's breakpoints" : "read the guest's register", answer: sized(b, 4) };
     case 'descriptor-table': {
       const table = TABLES[c] ?? '?';
-      const value = c < 2 ? `${hex(a, 8)}, limit ${hex(b, 4)}` : `selector ${hex(a, 4)}`;
+      const value = c < 2 ? `${hexText(a, 8)}, limit ${hexText(b, 4)}` : `selector ${hexText(a, 4)}`;
       return { cause: `${isWrite ? 'Load' : 'Store'} ${table}`, hypervisor: isWrite ? `the guest's ${table} is ${value}` : `showed the guest's ${table}`, answer: isWrite ? '' : value };
     }
     case 'segment':
-      return { cause: `Load of ${SEGMENTS[b] ?? '?'}`, hypervisor: "read the guest's descriptor", answer: `selector ${hex(a, 4)}` };
+      return { cause: `Load of ${SEGMENTS[b] ?? '?'}`, hypervisor: "read the guest's descriptor", answer: `selector ${hexText(a, 4)}` };
     case 'far-transfer':
-      return { cause: c === 1 ? 'IRET' : 'Far transfer', hypervisor: "checked the guest's descriptors", answer: `to ${hex(a, 4).slice(0, -1)}:${hex(b, 8)}` };
+      return { cause: c === 1 ? 'IRET' : 'Far transfer', hypervisor: "checked the guest's descriptors", answer: `to ${hexText(a, 4).slice(0, -1)}:${hexText(b, 8)}` };
     case 'tlb':
-      return { cause: `INVLPG ${hex(a, 8)}`, hypervisor: 'dropped the TLB entry', answer: '' };
+      return { cause: `INVLPG ${hexText(a, 8)}`, hypervisor: 'dropped the TLB entry', answer: '' };
     case 'page-fault':
-      return { cause: `Touch of ${hex(a, 8)}`, hypervisor: `#PF to the guest: ${faultText(b)}`, answer: `error ${hex(b)}` };
+      return { cause: `Touch of ${hexText(a, 8)}`, hypervisor: `#PF to the guest: ${faultText(b)}`, answer: `error ${hexText(b)}` };
     case 'exception':
-      return { cause: exceptionNames[a] ?? `Exception ${a}`, hypervisor: "delivered through the guest's IDT", answer: b === 0 ? '' : `error ${hex(b)}` };
+      return { cause: exceptionNames[a] ?? `Exception ${a}`, hypervisor: "delivered through the guest's IDT", answer: b === 0 ? '' : `error ${hexText(b)}` };
     case 'interrupt':
-      return { cause: `Interrupt, vector ${hex(a)}`, hypervisor: 'injected with IF = 1', answer: 'in service' };
+      return { cause: `Interrupt, vector ${hexText(a)}`, hypervisor: 'injected with IF = 1', answer: 'in service' };
     case 'software-interrupt':
-      return { cause: `INT ${hex(a)}`, hypervisor: "delivered through the guest's IDT", answer: '' };
+      return { cause: `INT ${hexText(a)}`, hypervisor: "delivered through the guest's IDT", answer: '' };
     case 'flags':
       return { cause: 'Interrupt flag', hypervisor: "the guest's virtual IF", answer: (a & 0x200) !== 0 ? 'IF = 1' : 'IF = 0' };
     case 'other':
