@@ -6,6 +6,7 @@ import { toFailureRecord } from '../../core/api/failure.ts';
 import type { FailureRecord } from '../../core/api/failure.ts';
 import { useClient } from '../client/client.ts';
 import { addressExpression } from '../debugger/hex.ts';
+import { coalesced } from '../debugger/coalesce.ts';
 import { ChangeTracker } from '../debugger/registerChanges.ts';
 import type { RegisterState } from '../debugger/registerChanges.ts';
 import type { PaneId } from '../debugger/panes.ts';
@@ -17,9 +18,6 @@ export interface Wish {
   readonly expression: string;
   readonly serial: number;
 }
-/** Between two reads while changes keep coming: a burst of steps is not slowed by looking at each. */
-const REST_MS = 150;
-export const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, REST_MS));
 const STEP_WAIT_MS = 1000;
 const POLL_MS = 1000;
 /** More changes than this in this time are a storm. */
@@ -73,23 +71,7 @@ export const useDebugger = defineStore('debugger', () => {
     if (news) void refresh();
   }
 
-  // Coalesced: while one read is on its way, any number of stops ask for one more.
-  let reading = false;
-  let again = false;
-  async function refresh(): Promise<void> {
-    again = true;
-    if (reading) return;
-    reading = true;
-    try {
-      while (again) {
-        again = false;
-        await read();
-        if (again) await rest();
-      }
-    } finally {
-      reading = false;
-    }
-  }
+  const refresh = coalesced(read);
 
   async function read(): Promise<void> {
     const id = machineId.value;

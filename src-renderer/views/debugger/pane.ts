@@ -2,7 +2,8 @@
 import { inject, ref, shallowRef, watch } from 'vue';
 import type { InjectionKey, Ref } from 'vue';
 import { toFailureRecord } from '../../../core/api/failure.ts';
-import { rest, useDebugger } from '../../stores/debugger.ts';
+import { coalesced } from '../../debugger/coalesce.ts';
+import { useDebugger } from '../../stores/debugger.ts';
 
 export interface PanePlace {
   /** Its tab is in front. */
@@ -25,27 +26,16 @@ export function usePaneData<T>(load: (id: string) => Promise<T>, also: () => unk
   const { visible } = usePanePlace();
   const data = shallowRef<T | null>(null) as Ref<T | null>;
   const problem = ref<string | null>(null);
-  let reading = false;
-  let again = false;
-
-  async function refresh(): Promise<void> {
-    again = true;
-    if (reading) return;
-    reading = true;
-    while (again) {
-      again = false;
-      const id = store.machineId;
-      if (id === null) break;
-      try {
-        data.value = await load(id);
-        problem.value = null;
-      } catch (error) {
-        problem.value = toFailureRecord(error).message;
-      }
-      if (again) await rest();
+  const refresh = coalesced(async () => {
+    const id = store.machineId;
+    if (id === null) return;
+    try {
+      data.value = await load(id);
+      problem.value = null;
+    } catch (error) {
+      problem.value = toFailureRecord(error).message;
     }
-    reading = false;
-  }
+  });
 
   let asked: unknown = null;
   watch(
