@@ -322,6 +322,7 @@ export const linuxModuleSchema = z.object({ name: z.string(), base: hexSchema, s
 
 export const exitClassSchema = z.enum(exitClasses);
 export const exitPolicySchema = z.enum(exitPolicies);
+export { defaultExitPolicy, exitClasses } from '../machine/exitPolicy.ts';
 
 export const trapSchema = z.object({
   sequence: z.number(),

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import type { Disposable } from '../../core/base/disposable.ts';
 import { Emitter } from '../../core/base/emitter.ts';
 import type { ApplicationHandlers, EventName, EventOf } from '../../core/api/contract.ts';
-import { debugMethodNames, withoutMachine } from '../../core/api/debug.ts';
+import { debugMethodNames, defaultExitPolicy, exitClasses, withoutMachine } from '../../core/api/debug.ts';
 import { validationMessage } from '../../core/api/dispatch.ts';
 import { Failure } from '../../core/api/failure.ts';
 import { machineRecordSchema } from '../../core/api/machines.ts';
@@ -277,9 +277,9 @@ export class Application {
     return {
       'traps.setPolicy': async (request) => {
         const policy = await passed['traps.setPolicy'](request);
-        const classes = Object.entries(policy.classes).filter(
-          ([kind, chosen]) => chosen !== (kind === 'flags' ? 'inline' : 'count'),
-        );
+        const classes = exitClasses
+          .filter((kind) => policy.classes[kind] !== defaultExitPolicy(kind))
+          .map((kind) => [kind, policy.classes[kind]]);
         await keep(request.id, {
           exitPolicy: { classes: Object.fromEntries(classes), strictUserMode: policy.strictUserMode },
         });

@@ -1,7 +1,7 @@
 // The trap inspector over the fake guest.
 import type { AuditRow, ExitPolicySettings, Trap, TrapFilter } from '../../core/api/debug.ts';
 import type { DebugService } from '../../core/api/debugService.ts';
-import { exitClasses } from '../../core/machine/exitPolicy.ts';
+import { defaultExitPolicy, exitClasses } from '../../core/machine/exitPolicy.ts';
 import type { MachineState } from '../../core/machine/machine.ts';
 import { PROGRAM, RING, symbolOf } from './fakeGuest.ts';
 import type { FakeGuest } from './fakeGuest.ts';
@@ -33,7 +33,7 @@ type Names = Extract<keyof DebugService['handlers'], `traps.${string}`>;
 export function fakeTrapHandlers(guest: FakeGuest, state: () => MachineState): Pick<DebugService['handlers'], Names> {
   const policy: ExitPolicySettings = {
     classes: Object.fromEntries(
-      exitClasses.map((name) => [name, name === 'flags' ? 'inline' : 'count']),
+      exitClasses.map((name) => [name, defaultExitPolicy(name)]),
     ) as ExitPolicySettings['classes'],
     strictUserMode: false,
   };

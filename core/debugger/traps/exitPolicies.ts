@@ -1,18 +1,16 @@
 // What is done at each class of exits: live, over what the machine was configured with.
 import type { ExitPolicySettings } from '../../api/debug.ts';
 import type { Cpu } from '../../cpu/cpu.ts';
-import { exitClasses, type ExitKind } from '../../cpu/state/exitClasses.ts';
+import { defaultExitPolicy, exitClasses, type ExitKind, type ExitPolicy } from '../../cpu/state/exitClasses.ts';
 import { DebugError } from '../target.ts';
-
-type Policy = ExitPolicySettings['classes'][ExitKind];
 
 export class ExitPolicies {
   readonly #cpu: Cpu;
-  readonly #classes = new Map<ExitKind, Policy>(exitClasses.map((kind) => [kind, kind === 'flags' ? 'inline' : 'count']));
+  readonly #classes = new Map<ExitKind, ExitPolicy>(exitClasses.map((kind) => [kind, defaultExitPolicy(kind)]));
   readonly stops = new Map<ExitKind, number>();
   #strict = false;
 
-  constructor(cpu: Cpu, configured: { readonly classes: Partial<Record<ExitKind, Policy>>; readonly strictUserMode: boolean }) {
+  constructor(cpu: Cpu, configured: { readonly classes: Partial<Record<ExitKind, ExitPolicy>>; readonly strictUserMode: boolean }) {
     this.#cpu = cpu;
     this.set({ classes: { ...this.get().classes, ...configured.classes }, strictUserMode: configured.strictUserMode });
   }
@@ -31,10 +29,10 @@ export class ExitPolicies {
     this.#cpu.visibleFlags = classes.flags !== 'inline';
   }
 
-  of(kind: ExitKind): Policy {
+  of(kind: ExitKind): ExitPolicy {
     return this.#classes.get(kind)!;
   }
-  has(policy: Policy): boolean {
+  has(policy: ExitPolicy): boolean {
     return [...this.#classes.values()].includes(policy);
   }
 
