@@ -284,6 +284,31 @@ test('a client that vanishes leaves the guest as it was', async () => {
   expect(still.controller.log).toEqual([]);
 });
 
+test('a client that vanishes after a breakpoint of its own leaves the guest running', async () => {
+  // Someone else let the guest run: the client waits for nothing when its watchpoint is hit.
+  const unawaited = stage();
+  unawaited.controller.state = 'paused';
+  const client = new Client(unawaited.server);
+  await client.ask('?');
+  await client.ask('Z2,9000,4');
+  unawaited.controller.resume();
+  await settle();
+  unawaited.controller.hitData(unawaited.breakpoints.list()[0]!.id, 0x9000n);
+  client.connection.close();
+  await settle();
+  expect(unawaited.controller.state).toBe('running');
+  // Hit just before it was removed.
+  const late = await connected();
+  await late.client.ask('Z2,9000,4');
+  const { id } = late.breakpoints.list()[0]!;
+  await late.client.ask('z2,9000,4');
+  await late.client.ask('c');
+  late.controller.hitData(id, 0x9000n);
+  late.client.connection.close();
+  await settle();
+  expect(late.controller.state).toBe('running');
+});
+
 test('one client at a time; who says nothing makes room', async () => {
   const { server, clients } = stage();
   const silent = new Client(server, 'scanner');
