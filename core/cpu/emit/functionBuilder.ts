@@ -14,7 +14,7 @@ export interface Label {
 export class FunctionBuilder {
   readonly #parameterCount: number;
   readonly #localTypes: ValueType[] = [];
-  readonly #free: Record<ValueType, number[]> = { i32: [], i64: [] };
+  readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   readonly #scopes: Local[][] = [];
   readonly #code: number[] = [];
   #depth = 0;

@@ -1,8 +1,8 @@
 // WebAssembly binary encoding (WebAssembly Core Specification 2.0, chapter 5, and the threads proposal's shared memories).
 
-export type ValueType = 'i32' | 'i64';
+export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
-export const TYPE_BYTE = { i32: 0x7f, i64: 0x7e } as const;
+export const TYPE_BYTE = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
 
 /** Unsigned LEB128 of a number below 2^32. */
 export function uleb(value: number): number[] {
