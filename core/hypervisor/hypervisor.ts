@@ -309,6 +309,16 @@ export class Hypervisor implements CpuHost {
   acknowledgeInterrupt(): number {
     return this.#board.acknowledgeInterrupt();
   }
+  readTaskPriority(): number {
+    return 0;
+  }
+  writeTaskPriority(): void {}
+  readMsr(): null {
+    return null;
+  }
+  writeMsr(): boolean {
+    return false;
+  }
   exit(kind: ExitKind, a = 0, b = 0, c = 0, d = 0): void {
     this.exits.count(kind);
     if (kind === 'exception' || kind === 'software-interrupt') this.exits.vector(kind, a);
