@@ -219,12 +219,20 @@ export class Decoder {
 
   /** A mandatory prefix chooses the row and is no operand-size prefix then (SDM 2A 2.1.2). */
   #byPrefix(entry: Prefixed): Opcode {
-    if (this.#repeat === 0xf3 && entry.f3 !== undefined) return entry.f3;
+    if (this.#repeat === 0xf3 && entry.f3 !== undefined) {
+      return this.#isUnknown(entry.f3) ? (entry.none ?? null) : entry.f3;
+    }
     if (this.#repeat === 0xf2 && entry.f2 !== undefined) return entry.f2;
     if (this.#repeat !== 0 && (entry.f3 !== undefined || entry.f2 !== undefined)) return null;
     if (!this.#prefix66) return entry.none ?? null;
     if (entry.p66 === undefined) return entry.none ?? null;
     return entry.p66;
+  }
+
+  /** Of a model that does not know it, its prefix has no meaning: LZCNT is BSR. */
+  #isUnknown(opcode: Opcode): boolean {
+    if (opcode === null || !('fallsBack' in opcode)) return false;
+    return opcode.fallsBack === true && !this.#exists(opcode);
   }
 
   #chosen(opcode: Opcode): Row | null {

@@ -133,6 +133,12 @@ export class FunctionBuilder {
     return callExpression(callee, values);
   }
 
+  /** A call of the function with that number in the module's table. */
+  callIndirect<T extends ValueType>(typeIndex: number, type: T, number: I32, ...values: readonly Expression[]): Expression<T> {
+    const code = values.flatMap((value) => [...value.code]);
+    return { type, code: [...code, ...number.code, 0x11, ...uleb(typeIndex), 0] };
+  }
+
   /** A call without a result. */
   callVoid(callee: FunctionReference, ...values: readonly Expression[]): void {
     appendAll(this.#code, callCode(callee, values));

@@ -1,8 +1,9 @@
 // MXCSR and the exceptions of SSE floating point (SDM 1 10.2.3, 11.5).
-import { add, and, eq, i32, type I32, load32, or, shrU, store32, xor } from '../../emit/expressions.ts';
+import { and, eq, i32, type I32, load32, or, shrU, store32, xor } from '../../emit/expressions.ts';
 import type { FunctionBuilder } from '../../emit/functionBuilder.ts';
 import { FIELD } from '../../state/layout.ts';
-import type { SharedFunction } from '../context.ts';
+import type { Semantics, SharedFunction } from '../context.ts';
+import { requireSse } from './context.ts';
 
 export const MXCSR = {
   IE: 1, DE: 2, ZE: 4, OE: 8, UE: 0x10, PE: 0x20, DAZ: 0x40, masks: 0x1f80, UM: 0x800, OM: 0x400, RC: 0x6000, FTZ: 0x8000,
@@ -55,4 +56,18 @@ export const stopping = (cpu: I32): I32 => load32(cpu, STOPPING);
 export const isMasked = (cpu: I32, flag: number): I32 => and(shrU(mxcsr(cpu), 7 + Math.log2(flag)), i32(1));
 /** 0: nearest, 1: down, 2: up, 3: toward zero. */
 export const roundingMode = (cpu: I32): I32 => and(shrU(mxcsr(cpu), 13), i32(3));
-export const registerAddress = (cpu: I32, number: number): I32 => add(cpu, i32(FIELD.xmm + number * 64));
+
+/** Bits 16 to 31 are reserved (SDM 1 10.2.3). */
+const RESERVED = 0xffff0000 | 0;
+/** SDM 2A LDMXCSR. */
+export const loadControl: Semantics = (x) => {
+  requireSse(x);
+  const value = x.read({ kind: 'memory', size: 32 }) as I32;
+  x.raiseIf(and(value, i32(RESERVED)), 13);
+  x.setField32(FIELD.mxcsr, value);
+};
+/** SDM 2B STMXCSR. */
+export const storeControl: Semantics = (x) => {
+  requireSse(x);
+  x.write({ kind: 'memory', size: 32 }, x.field32(FIELD.mxcsr));
+};
