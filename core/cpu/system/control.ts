@@ -154,7 +154,7 @@ export function writeDebug(cpu: Cpu, register: number, value: number): void {
 /** Sets a debug register with its fixed bits, past DR7.GD. */
 export function storeDebug(cpu: Cpu, index: number, value: number): void {
   const fixed = index === 6 ? (value & 0xe00f) | 0xffff0ff0 : index === 7 ? (value & 0xffff2fff) | 0x400 : value;
-  cpu.setWideSigned(FIELD.dr + index * 8, index >= 6 || !cpu.is64 ? fixed >>> 0 : fixed);
+  cpu.setWideSigned(FIELD.dr + index * 8, index >= 6 ? fixed >>> 0 : fixed);
   breakpointsChanged(cpu);
 }
 
