@@ -28,6 +28,13 @@ export interface CpuHost {
   setTimestamp(value: number): void;
   /** INTA cycle. */
   acknowledgeInterrupt(): number;
+  /** CR8: bits 7:4 of the local APIC's task priority; 0 without one. */
+  readTaskPriority(): number;
+  writeTaskPriority(value: number): void;
+  /** Model-specific registers of the platform, as [low, high]; null: there is none. */
+  readMsr(index: number): readonly [number, number] | null;
+  /** False: no such register, or a value that it does not take. */
+  writeMsr(index: number, low: number, high: number): boolean;
   /**
    * One exit of a class happened (counted by the hypervisor). What a to d say by class: port: port, value, size, write;
    * mmio: address, value, size, write; cpuid: leaf; msr: index, low, high, write; rdtsc: low, high; control- and

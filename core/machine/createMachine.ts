@@ -8,6 +8,7 @@ import { trapPort } from '../firmware/board.ts';
 import { loadKernel } from '../firmware/kernel/loadKernel.ts';
 import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
+import { cpuModels, hasFeature } from '../cpu/state/cpuModels.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { InspectableMachine, MachineInspection, UnclaimedAccess } from './inspection.ts';
@@ -111,6 +112,7 @@ class PcMachine implements RecordedMachine {
     options: MachineOptions,
   ) {
     const memoryBytes = configuration.memoryMiB * MEBIBYTE;
+    const apic = hasFeature(cpuModels[configuration.cpu.model], 'APIC');
     this.#media = media;
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
@@ -130,6 +132,9 @@ class PcMachine implements RecordedMachine {
       memoryBytes,
       disks: media.disks.map((disk) => diskGeometry(disk.sizeBytes)),
       cpuName: configuration.cpu.model,
+      apic,
+      signature: cpuModels[configuration.cpu.model].signature,
+      features: cpuModels[configuration.cpu.model].features,
     });
     space.installBios(rom);
     const vgaRom = readRom(configuration.firmware.vgaBios, host);
@@ -140,13 +145,16 @@ class PcMachine implements RecordedMachine {
       disks: media.disks,
       cdrom: media.cdrom,
       debugExit: configuration.debugExit,
+      apic,
       rtcStart: configuration.rtcStart ?? Math.floor(host.clock.wallMs() / 1000),
     });
     this.#bios = biosImage ? null : new Bios({
-      rom, bay: media, bootOrder: configuration.bootOrder, memoryBytes, kernel,
+      rom, bay: media, bootOrder: configuration.bootOrder, memoryBytes, kernel, apic,
     });
     if (biosImage) this.#describeMemory(memoryBytes);
     this.#attachBoard(space);
+    space.overlay(this.#board.mmioRanges());
+    this.#board.onMmioChange(() => space.overlay(this.#board.mmioRanges()));
     this.inspection = this.#inspection(configuration);
   }
 
@@ -269,6 +277,7 @@ class PcMachine implements RecordedMachine {
       cpu: {
         intr: { set: (level) => hypervisor.setInterruptLine(level) },
         nmi: { set: (level) => { if (level) hypervisor.raiseNmi(); } },
+        timestampOffset: () => hypervisor.timestampOffset,
         a20: { set: (level) => hypervisor.setA20(level) },
         reset: (kind) => hypervisor.requestReset(kind),
       },
@@ -295,6 +304,15 @@ class PcMachine implements RecordedMachine {
         if (!space.writeBehindRom(address, value, size)) board.mmioWrite(address, value, size);
       },
       acknowledgeInterrupt: () => board.acknowledgeInterrupt(),
+      get taskPriority() {
+        return board.taskPriority;
+      },
+      set taskPriority(value: number) {
+        board.taskPriority = value;
+      },
+      timestampChanged: () => board.timestampChanged(),
+      readMsr: (index) => board.readMsr(index),
+      writeMsr: (index, low, high) => board.writeMsr(index, low, high),
       reset: (kind) => {
         board.reset(kind);
         bios?.reset(kind);

@@ -14,7 +14,7 @@ export interface CpuModel {
 }
 
 const FEATURE = {
-  FPU: 1 << 0, VME: 1 << 1, DE: 1 << 2, PSE: 1 << 3, TSC: 1 << 4, MSR: 1 << 5, PAE: 1 << 6, CX8: 1 << 8, SEP: 1 << 11,
+  FPU: 1 << 0, VME: 1 << 1, DE: 1 << 2, PSE: 1 << 3, TSC: 1 << 4, MSR: 1 << 5, PAE: 1 << 6, CX8: 1 << 8, APIC: 1 << 9, SEP: 1 << 11,
   PGE: 1 << 13, CMOV: 1 << 15, PSE36: 1 << 17, FXSR: 1 << 24,
 } as const;
 
@@ -23,7 +23,7 @@ export const CR4 = {
   OSFXSR: 1 << 9, OSXMMEXCPT: 1 << 10,
 } as const;
 
-const PENTIUM_FEATURES = FEATURE.FPU | FEATURE.DE | FEATURE.PSE | FEATURE.TSC | FEATURE.MSR | FEATURE.CX8;
+const PENTIUM_FEATURES = FEATURE.FPU | FEATURE.DE | FEATURE.PSE | FEATURE.TSC | FEATURE.MSR | FEATURE.CX8 | FEATURE.APIC;
 const PENTIUM_CR4 = CR4.TSD | CR4.DE | CR4.PSE;
 
 export const cpuModels = {
@@ -65,7 +65,7 @@ export function cpuidLeaf(model: CpuModel, leaf: number): readonly [number, numb
     case 0:
       return [model.maxLeaf, text(model.vendor, 0), text(model.vendor, 8), text(model.vendor, 4)];
     case 1:
-      return [model.signature, 0, 0, model.features >>> 0];
+      return [model.signature, (model.features & FEATURE.APIC) !== 0 ? 1 << 16 : 0, 0, model.features >>> 0];
     default:
       // Cache and TLB descriptors (SDM 2A table 3-12): none named.
       return [1, 0, 0, 0];

@@ -150,6 +150,8 @@ export function readMsr(cpu: Cpu, index: number): readonly [number, number] {
   if (field !== undefined && hasFeature(cpu.model, 'SEP')) return [cpu.get32(field), cpu.get32(field + 4)];
   if (index === MSR.P5_MC_ADDR || index === MSR.P5_MC_TYPE || index === MSR.PLATFORM_ID) return [0, 0];
   if (STORED.has(index)) return cpu.msrs.get(index) ?? [0, 0];
+  const platform = cpu.host.readMsr(index);
+  if (platform !== null) return platform;
   cpu.host.guestError('RDMSR of an unknown register', { msr: index });
   return raise(VECTOR.GP, 0);
 }
@@ -179,6 +181,7 @@ export function writeMsr(cpu: Cpu, index: number, low: number, high: number): vo
     cpu.msrs.set(index, [low, high]);
     return;
   }
+  if (cpu.host.writeMsr(index, low, high)) return;
   cpu.host.guestError('WRMSR of an unknown register', { msr: index });
   raise(VECTOR.GP, 0);
 }
