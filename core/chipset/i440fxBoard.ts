@@ -40,8 +40,12 @@ export interface I440fxBoardOptions {
   readonly cdrom: BlockStore | null;
   /** Port F4h ends the machine. */
   readonly debugExit: boolean;
-  /** Local APIC, I/O APIC, HPET and the paravirtual clock: for processors that have an APIC. */
+  /** Local APIC, I/O APIC and HPET: for processors that have an APIC. */
   readonly apic: boolean;
+  /** The local APIC's timer knows TSC deadlines. */
+  readonly tscDeadline: boolean;
+  /** KVM's paravirtual clock. */
+  readonly kvmClock: boolean;
   /** Seconds since 1970 at guest time 0. */
   readonly rtcStart: number;
 }
@@ -90,7 +94,7 @@ export class I440fxBoard {
       () => this.#onMmioChange(),
     );
 
-    this.#lapic = options.apic ? this.#makeLapic() : null;
+    this.#lapic = options.apic ? this.#makeLapic(options.tscDeadline) : null;
     this.#ioApic = options.apic ? this.#makeIoApic() : null;
     this.nmi = this.#lapic?.lint1 ?? host.cpu.nmi;
     this.#master = new Pic8259(this.#wiring('pic0', { int: this.#intr() }), {
@@ -117,7 +121,7 @@ export class I440fxBoard {
     this.pit = new Pit8254(this.#wiring('pit0', { irq: pitIrq }));
     this.rtc = new RtcCmos(this.#wiring('rtc0', { irq: rtcIrq }), options.rtcStart);
     const hpet = options.apic ? this.#makeHpet([pitIrq, rtcIrq]) : null;
-    this.#kvmClock = options.apic ? new KvmClock(this.#wiring('kvmClock0'), host.cpu.timestampOffset, options.rtcStart) : null;
+    this.#kvmClock = options.kvmClock ? new KvmClock(this.#wiring('kvmClock0'), host.cpu.timestampOffset, options.rtcStart) : null;
     this.a20 = new Port92(this.#wiring('port92', { a20: host.cpu.a20 }), () => host.cpu.reset('soft'));
     const i8042 = new I8042(
       this.#wiring('i8042', { keyboard: this.#irq(IRQ.KEYBOARD), mouse: this.#irq(IRQ.MOUSE), a20: this.a20.keyboardA20 }),
@@ -193,7 +197,8 @@ export class I440fxBoard {
       this.cdrom,
       ide0,
       ide1,
-      ...(hpet && this.#kvmClock ? [hpet, this.#kvmClock] : []),
+      ...(hpet ? [hpet] : []),
+      ...(this.#kvmClock ? [this.#kvmClock] : []),
       this.#slave,
       this.#master,
       ...(this.#ioApic && this.#lapic ? [this.#ioApic, this.#lapic] : []),
@@ -303,12 +308,13 @@ export class I440fxBoard {
     });
   }
 
-  #makeLapic(): LocalApic {
+  #makeLapic(tscDeadline: boolean): LocalApic {
     const { cpu } = this.#host;
     return new LocalApic(this.#wiring('lapic0', { intr: cpu.intr, nmi: cpu.nmi }), {
       onEoi: (vector) => this.#ioApic?.endOfInterrupt(vector),
       onInit: () => cpu.reset('soft'),
       timestampOffset: cpu.timestampOffset,
+      tscDeadline,
     });
   }
 

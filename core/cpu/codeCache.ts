@@ -5,7 +5,8 @@ import { fusedHandler, handlerTable, PSEUDO } from './decode/handlers.ts';
 import { oneByte, tooLongRow, visibleCliRow } from './decode/tables.ts';
 import type { Row } from './decode/row.ts';
 import { ACCESS, NOT_RAM } from './interpreter/memoryFunctions.ts';
-import { CS, FIELD, FLAG, RECORD, SEGMENT, TLB, TLB_SUPERVISOR, TLB_USER } from './state/layout.ts';
+import { CANONICAL, pageOf, upperHalf } from './state/addresses.ts';
+import { CS, FIELD, FLAG, RECORD, SEGMENT, TLB, TLBS } from './state/layout.ts';
 import { PHYSICAL_CODE } from '../mmu/physicalMap.ts';
 import { instructionBreakpoints } from './system/debugRegisters.ts';
 
@@ -71,19 +72,19 @@ export class CodeCache {
   /** The record at a linear address in the current code segment and mode; 0 with the fault recorded. */
   enter(linear: number): number {
     const cpu = this.#cpu;
-    const limit = cpu.segmentField(CS, SEGMENT.limit);
+    const limit = this.#limit;
     const rip = cpu.rip;
     if (cpu.get32(FIELD.pendingDebug) !== 0) {
       cpu.trapBeforeFetch = true;
       return this.#debugTrap();
     }
-    if (rip > limit) return this.#fault(GENERAL_PROTECTION);
+    if (rip > limit || (cpu.is64 && (rip < -CANONICAL || rip >= CANONICAL))) return this.#fault(GENERAL_PROTECTION);
     const armed = (cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0;
     if (armed && this.#instructionBreakpoint(linear)) return this.#debugTrap();
     const host = cpu.translate(linear, ACCESS.fetch | cpu.userAccess);
     if (host === 0) return 0;
     const frame = cpu.get32(FIELD.mmioAddress) >>> 12;
-    const breaks = this.#breaksOn(linear >>> 12, frame);
+    const breaks = this.#breaksOn(pageOf(linear), frame);
     if (breaks !== null && breaks.has(linear & 0xfff)) return this.#breakpointHere(rip);
     if (host === NOT_RAM) return this.prepareStep(rip, PSEUDO.relookup) ? cpu.base + FIELD.stepRecords : 0;
     const offset = linear & 0xfff;
@@ -92,7 +93,7 @@ export class CodeCache {
       // Part of the page is beyond the limit: one instruction at a time.
       return this.prepareStep(rip, PSEUDO.relookup) ? cpu.base + FIELD.stepRecords : 0;
     }
-    const table = breaks === null ? this.#table(frame) : this.#brokenTable(frame, linear >>> 12);
+    const table = breaks === null ? this.#table(frame) : this.#brokenTable(frame, pageOf(linear));
     this.#rememberTable(linear, table);
     const known = cpu.u32[(table >>> 2) + offset];
     return known !== 0 ? known : this.#decodeRun(frame, table, host - offset, offset, breaks);
@@ -108,9 +109,9 @@ export class CodeCache {
     this.#linearBreaks.clear();
     this.#physicalBreaks.clear();
     const note = (pages: Map<number, Set<number>>, address: number): void => {
-      const offsets = pages.get(address >>> 12);
+      const offsets = pages.get(pageOf(address));
       if (offsets) offsets.add(address & 0xfff);
-      else pages.set(address >>> 12, new Set([address & 0xfff]));
+      else pages.set(pageOf(address), new Set([address & 0xfff]));
     };
     for (const address of linear) note(this.#linearBreaks, address);
     for (const address of physical) note(this.#physicalBreaks, address);
@@ -123,8 +124,8 @@ export class CodeCache {
   breakpointAt(rip: number): boolean {
     if (this.#linearBreaks.size === 0 && this.#physicalBreaks.size === 0) return false;
     const cpu = this.#cpu;
-    const linear = (cpu.segmentBase(CS) + rip) >>> 0;
-    if (this.#linearBreaks.get(linear >>> 12)?.has(linear & 0xfff)) return true;
+    const linear = cpu.wrapLinear(cpu.segmentBase(CS) + rip);
+    if (this.#linearBreaks.get(pageOf(linear))?.has(linear & 0xfff)) return true;
     if (this.#physicalBreaks.size === 0 || this.#fetchHost(linear) === 0) return false;
     return this.#physicalBreaks.get(cpu.get32(FIELD.mmioAddress) >>> 12)?.has(linear & 0xfff) ?? false;
   }
@@ -154,7 +155,7 @@ export class CodeCache {
   #breakpointHere(rip: number): number {
     const record = this.#cpu.base + FIELD.stepRecords;
     this.#pseudo(record, PSEUDO.breakpoint, 0);
-    this.#cpu.setWide(FIELD.pageRip, rip);
+    this.#cpu.setWideSigned(FIELD.pageRip, rip);
     return record;
   }
 
@@ -197,7 +198,7 @@ export class CodeCache {
    */
   prepareStep(rip: number, behind: number): boolean {
     const cpu = this.#cpu;
-    const base = cpu.segmentBase(CS), limit = cpu.segmentField(CS, SEGMENT.limit);
+    const base = cpu.segmentBase(CS), limit = this.#limit;
     const bytes = this.#stepBytes;
     const mode = cpu.get32(FIELD.codeMode);
     let available = 0;
@@ -208,7 +209,7 @@ export class CodeCache {
         this.#fault(GENERAL_PROTECTION);
         return false;
       }
-      const linear = (base + rip + available) >>> 0;
+      const linear = cpu.wrapLinear(base + rip + available);
       const host = this.#fetchHost(linear);
       if (host === 0) return false;
       if (host === NOT_RAM) {
@@ -224,15 +225,16 @@ export class CodeCache {
     this.#decoder.writeRecord(cpu.view, record, 0);
     this.#showFlags(record);
     this.#pseudo(record + RECORD.bytes, behind, this.#decoder.length);
-    cpu.setWide(FIELD.pageRip, rip);
+    cpu.setWideSigned(FIELD.pageRip, rip);
     return true;
   }
 
   /** Host address of code as a run would find it: through the TLB, so that a step leaves no other marks than a run. */
   #fetchHost(linear: number): number {
     const cpu = this.#cpu;
-    const entry = (cpu.get32(FIELD.tlbBase) + ((linear >>> 12) % TLB.entries) * TLB.bytes) >>> 2;
-    if (cpu.u32[entry] !== (linear & ~0xfff) >>> 0 || cpu.u32[entry + 1] !== 0) {
+    const entry = this.#tlbEntry(linear);
+    // Without a table of records the page was never one to execute: the page walk knows.
+    if (!this.#isTagged(entry, linear) || cpu.u32[entry + (TLB.codeTable >>> 2)] === 0) {
       return cpu.translate(linear, ACCESS.fetch | cpu.userAccess);
     }
     cpu.setWide(FIELD.mmioAddress, cpu.u32[entry + (TLB.frame >>> 2)] * PAGE + (linear & 0xfff));
@@ -243,7 +245,7 @@ export class CodeCache {
   breaksAt(rip: number): boolean {
     const cpu = this.#cpu;
     if ((cpu.get32(FIELD.dr + 7 * 8) & 0xff) === 0) return false;
-    if (!this.#instructionBreakpoint((cpu.segmentBase(CS) + rip) >>> 0)) return false;
+    if (!this.#instructionBreakpoint(cpu.wrapLinear(cpu.segmentBase(CS) + rip))) return false;
     this.#debugTrap();
     return true;
   }
@@ -266,6 +268,19 @@ export class CodeCache {
     cpu.set32(dr6, cpu.get32(dr6) | cpu.get32(FIELD.pendingDebug));
     cpu.set32(FIELD.pendingDebug, 0);
     return this.#fault(DEBUG);
+  }
+
+  /** Index of the TLB entry that a linear address belongs to, in 32-bit words. */
+  #tlbEntry(linear: number): number {
+    return (this.#cpu.get32(FIELD.tlbBase) + ((linear >>> 12) % TLB.entries) * TLB.bytes) >>> 2;
+  }
+  #isTagged(entry: number, linear: number): boolean {
+    const { u32, i32 } = this.#cpu;
+    return u32[entry] === (linear & ~0xfff) >>> 0 && i32[entry + 1] === upperHalf(linear);
+  }
+  /** Highest offset of the code segment; 64-bit code has none. */
+  get #limit(): number {
+    return this.#cpu.is64 ? Infinity : this.#cpu.segmentField(CS, SEGMENT.limit);
   }
 
   #fault(vector: number): 0 {
@@ -308,7 +323,7 @@ export class CodeCache {
     const entry = (map.physicalMap >>> 2) + frame;
     if ((u32[entry] & PHYSICAL_CODE) !== 0) return;
     u32[entry] |= PHYSICAL_CODE;
-    for (const tlb of [TLB_SUPERVISOR, TLB_USER]) {
+    for (const tlb of TLBS) {
       let at = (base + tlb) >>> 2;
       for (let count = 0; count < TLB.entries; count++, at += TLB.bytes >>> 2) {
         if (u32[at + (TLB.frame >>> 2)] === frame) i32[at + 2] = i32[at + 3] = -1;
@@ -319,8 +334,8 @@ export class CodeCache {
   /** Puts the table in the TLB entry that the fetch has just filled. */
   #rememberTable(linear: number, table: number): void {
     const cpu = this.#cpu;
-    const entry = (cpu.get32(FIELD.tlbBase) + ((linear >>> 12) % TLB.entries) * TLB.bytes) >>> 2;
-    if (cpu.u32[entry] === ((linear & ~0xfff) >>> 0) && cpu.u32[entry + 1] === 0) {
+    const entry = this.#tlbEntry(linear);
+    if (this.#isTagged(entry, linear)) {
       cpu.u32[entry + (TLB.codeTable >>> 2)] = table;
     }
   }

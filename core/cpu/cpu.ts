@@ -3,16 +3,18 @@ import { CodeCache } from './codeCache.ts';
 import { handlerTable, PSEUDO } from './decode/handlers.ts';
 import { buildInterpreter } from './interpreter/interpreter.ts';
 import { ACCESS, WATCHED } from './interpreter/memoryFunctions.ts';
-import { cpuModels, type CpuModel } from './state/cpuModels.ts';
+import { CANONICAL, fromHalves, pageOf, upperHalf } from './state/addresses.ts';
+import { CR4, cpuModels, type CpuModel } from './state/cpuModels.ts';
 import {
-  ARITHMETIC_FLAGS, CODE_MODE, CS, DS, ES, EXIT, FIELD, FLAG, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB, TLB_SUPERVISOR, TLB_USER, TR,
+  ARITHMETIC_FLAGS, CODE_MODE, CS, DS, EFER, ES, EXIT, FIELD, FLAG, FS, GS, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB,
+  TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLBS, TR,
 } from './state/layout.ts';
 import type { ExitKind } from './state/exitClasses.ts';
 import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
 import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
 import { DebugAccess } from './system/debugAccess.ts';
 import { breakpointsChanged, checkDataBreakpoints, pageHasBreakpoints } from './system/debugRegisters.ts';
-import { GuestFault, raise, raisePageFault, VECTOR } from './system/faults.ts';
+import { GuestFault, raise, raiseRecorded, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
 import { createHelpers, type Helper } from './system/helpers.ts';
 import type { X87Functions } from './x87/x87Functions.ts';
@@ -68,11 +70,17 @@ export const SENSITIVE = { sensitive: 1, privileged: 2 } as const;
 export type Activity = 'running' | 'halted' | 'shutdown';
 
 interface Interpreter extends X87Functions {
+  /** For 16- and 32-bit code, and for 64-bit code. */
   run(cpu: number, record: number): number;
-  translate32(cpu: number, linear: number, access: number): number;
-  readLinear32(cpu: number, linear: number, size: number, access: number): number;
-  writeLinear32(cpu: number, linear: number, size: number, access: number, value: number): number;
+  run64(cpu: number, record: number): number;
+  translate(cpu: number, linear: number, linearHigh: number, access: number): number;
+  readLinear(cpu: number, linear: number, linearHigh: number, size: number, access: number): number;
+  writeLinear(
+    cpu: number, linear: number, linearHigh: number, size: number, access: number, value: number, valueHigh: number,
+  ): number;
 }
+
+
 
 export class Cpu {
   readonly map: MemoryMap;
@@ -199,15 +207,41 @@ export class Cpu {
     return this.u8[this.base + offset];
   }
 
+  /** A 64-bit field as a signed number: exact for addresses, which have 48 bits, sign-extended. */
+  getWide(field: number): number {
+    return this.i32[this.word + (field >>> 2) + 1] * 2 ** 32 + this.u32[this.word + (field >>> 2)];
+  }
+  /** A general register as a signed number (exact for canonical addresses), or as 32 bits outside 64-bit mode. */
+  registerWide(index: number): number {
+    return this.is64 ? this.getWide(FIELD.gpr + index * 8) : this.reg32(index);
+  }
+  setRegisterWide(index: number, value: number): void {
+    if (this.is64) this.setWideSigned(FIELD.gpr + index * 8, value);
+    else this.setReg32(index, value);
+  }
+
+  /** Code is 64-bit code. */
+  get is64(): boolean {
+    return this.get32(FIELD.codeMode) === CODE_MODE.code64;
+  }
+  /** IA-32e mode is active, in either sub-mode (EFER.LMA). */
+  get isLong(): boolean {
+    return (this.get32(FIELD.efer) & EFER.LMA) !== 0;
+  }
+  /** A linear address in the current mode's width. */
+  wrapLinear(linear: number): number {
+    return this.is64 ? linear : linear >>> 0;
+  }
+
   get rip(): number {
-    return this.get32(FIELD.rip);
+    return this.getWide(FIELD.rip);
   }
   set rip(value: number) {
-    this.setWide(FIELD.rip, value >>> 0);
+    this.setWideSigned(FIELD.rip, this.is64 ? value : value >>> 0);
   }
   /** Physical address of the instruction in progress, below 4 GiB. */
   get codeAddress(): number {
-    const linear = (this.segmentBase(CS) + this.rip) >>> 0;
+    const linear = this.wrapLinear(this.segmentBase(CS) + this.rip);
     return this.translate(linear, ACCESS.fetch | this.userAccess) === 0 ? -1 : this.get32(FIELD.mmioAddress);
   }
   get cpl(): number {
@@ -250,8 +284,10 @@ export class Cpu {
     return flags;
   }
   set eflags(value: number) {
+    const wasOpen = this.get32(FIELD.eflags) & FLAG.AC;
     this.set32(FIELD.eflags, (value & ~ARITHMETIC_FLAGS & 0x3f7fd7) | 2);
     this.setArithmeticFlags(value);
+    if ((value & FLAG.AC) !== wasOpen) this.refreshTlbBase();
   }
   /** Sets CF, PF, AF, ZF, SF, OF from EFLAGS bits. */
   setArithmeticFlags(flags: number): void {
@@ -270,27 +306,38 @@ export class Cpu {
   selector(segment: number): number {
     return this.segmentField(segment, SEGMENT.selector);
   }
+  /** In 64-bit mode only FS and GS (and the system segments) have one. */
   segmentBase(segment: number): number {
-    return this.segmentField(segment, SEGMENT.base);
+    if (segment < FS && this.is64) return 0;
+    return this.getWide(FIELD.segments + segment * SEGMENT.bytes + SEGMENT.base);
   }
 
   /** Fills a segment cache and what follows from it. `attributes` are descriptor bits 8..23 of the upper half. */
   setSegment(segment: number, selector: number, base: number, limit: number, attributes: number): void {
     const at = FIELD.segments + segment * SEGMENT.bytes;
-    this.setWide(at + SEGMENT.base, base >>> 0);
+    this.setWideSigned(at + SEGMENT.base, segment < FS ? base >>> 0 : base);
     this.set32(at + SEGMENT.limit, limit);
     this.set32(at + SEGMENT.attributes, attributes);
     this.set32(at + SEGMENT.selector, selector);
     if (segment >= LDTR) return;
-    if (segment === SS) this.setWide(FIELD.stackMask, (attributes & 0x4000) !== 0 ? 0xffffffff : 0xffff);
+    if (segment === SS) this.#refreshStackMask();
     this.refreshSlots(segment);
+  }
+  #refreshStackMask(): void {
+    const wide = (this.segmentField(SS, SEGMENT.attributes) & 0x4000) !== 0;
+    this.setWideSigned(FIELD.stackMask, this.is64 ? -1 : wide ? 0xffffffff : 0xffff);
   }
 
   /** Recomputes the fast-path limits of a segment from its cache. */
   refreshSlots(segment: number): void {
     const attributes = this.segmentField(segment, SEGMENT.attributes);
     const limit = this.segmentField(segment, SEGMENT.limit);
-    const base = this.segmentField(segment, SEGMENT.base);
+    if (segment === CS) this.#switchWidth((attributes & 0x2000) !== 0 && this.isLong);
+    if (this.is64) {
+      this.#refreshWideSlots(segment);
+      return;
+    }
+    const base = this.segmentBase(segment);
     const present = (attributes & 0x80) !== 0;
     const isCode = (attributes & 8) !== 0;
     const checksType = this.usesDescriptors;
@@ -299,7 +346,7 @@ export class Cpu {
     const writable = present && !expandDown && (!checksType || (!isCode && (attributes & 2) !== 0));
     for (let size = 0; size < 2; size++) {
       const slot = FIELD.slots + (segment * 3 + size) * SLOT.bytes;
-      this.setWide(slot + SLOT.base, base);
+      this.setWide(slot + SLOT.base, base >>> 0);
       this.setWideSigned(slot + SLOT.readLimit, readable ? limit : -1);
       this.setWideSigned(slot + SLOT.writeLimit, writable ? limit : -1);
       this.setWide(slot + SLOT.mask, size === 0 ? 0xffff : 0xffffffff);
@@ -307,14 +354,62 @@ export class Cpu {
     if (segment <= DS) this.#codeModeChanged();
   }
 
+  /** In 64-bit mode there are no limits, and no bases but those of FS and GS (SDM 3A 3.4.4). */
+  #refreshWideSlots(segment: number): void {
+    const base = segment < FS ? 0 : this.segmentBase(segment);
+    for (let size = 0; size < 3; size++) {
+      const slot = FIELD.slots + (segment * 3 + size) * SLOT.bytes;
+      this.setWideSigned(slot + SLOT.base, base);
+      for (const limit of [slot + SLOT.readLimit, slot + SLOT.writeLimit]) {
+        this.set32(limit, 0xffffffff);
+        this.set32(limit + 4, 0x7fffffff);
+      }
+      this.setWideSigned(slot + SLOT.mask, size === 2 ? -1 : size === 1 ? 0xffffffff : 0xffff);
+    }
+  }
+
+  /** Enters or leaves 64-bit code: all segments change their meaning. */
+  #switchWidth(to64: boolean): void {
+    if (to64 === this.is64) return;
+    this.set32(FIELD.codeMode, to64 ? CODE_MODE.code64 : CODE_MODE.code16);
+    this.setWideSigned(FIELD.linearMask, to64 ? -1 : 0xffffffff);
+    this.#refreshStackMask();
+    this.#keepTagsApart(to64);
+    for (const segment of [ES, SS, DS, FS, GS, CS]) this.refreshSlots(segment);
+    this.onModeChange?.();
+    this.forgetCodeTables();
+  }
+  #userTagsWide = false;
+  /** 32-bit code compares the lower halves of tags only: tags of 64-bit addresses must be gone before it runs. */
+  #keepTagsApart(to64: boolean): void {
+    if (to64) {
+      this.#userTagsWide ||= this.cpl === 3;
+      return;
+    }
+    if (this.cpl !== 3) this.flushTlb(false);
+    else if (this.#userTagsWide) {
+      this.flushTlb(false);
+      this.#userTagsWide = false;
+    }
+  }
+
   setCpl(cpl: number): void {
     if (this.onModeChange !== null && cpl !== this.cpl) this.onModeChange();
     this.set32(FIELD.cpl, cpl);
-    this.set32(FIELD.tlbBase, this.base + (cpl === 3 ? TLB_USER : TLB_SUPERVISOR));
+    if (cpl === 3 && this.is64) this.#userTagsWide = true;
+    this.refreshTlbBase();
+  }
+  /** To be called when the privilege level, CR4.SMAP or EFLAGS.AC under it has changed. */
+  refreshTlbBase(): void {
+    const open = (this.get32(FIELD.cr4) & CR4.SMAP) !== 0 && (this.get32(FIELD.eflags) & FLAG.AC) !== 0 && this.cpl !== 3;
+    const supervisor = open ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR;
+    this.set32(FIELD.supervisorTlb, supervisor);
+    this.set32(FIELD.tlbBase, this.base + (this.cpl === 3 ? TLB_USER : supervisor));
   }
 
   /** Records depend on the code's size and on whether data and stack are flat. */
   #codeModeChanged(): void {
+    if (this.is64) return;
     const wide = (this.segmentField(CS, SEGMENT.attributes) & 0x4000) !== 0;
     const flat = wide && this.#isFlat(DS) && this.#isFlat(SS) && this.#isFlat(ES) && this.get32(FIELD.stackMask) !== 0xffff;
     const mode = !wide ? CODE_MODE.code16 : flat ? CODE_MODE.flat32 : CODE_MODE.code32;
@@ -367,37 +462,57 @@ export class Cpu {
 
   /** Host address of a linear address, NOT_RAM or 0 with the fault recorded. */
   translate(linear: number, access: number): number {
-    return this.#wasm.translate32(this.base, linear, access) >>> 0;
+    return this.#wasm.translate(this.base, linear, upperHalf(linear), access) >>> 0;
   }
 
   /** Reads memory by linear address with supervisor rights unless `access` says otherwise; faults by throwing. */
   readLinear(linear: number, size: 1 | 2 | 4, access = 0): number {
-    const host = this.#wasm.readLinear32(this.base, linear, size, access) >>> 0;
-    if (host === 0) raisePageFault(this);
+    const host = this.#hostToRead(linear, size, access);
     if (size === 4) return this.view.getUint32(host, true);
     return size === 2 ? this.view.getUint16(host, true) : this.u8[host];
   }
   writeLinear(linear: number, value: number, size: 1 | 2 | 4, access = 0): void {
-    if (this.#wasm.writeLinear32(this.base, linear, size, access, value) !== 0) raisePageFault(this);
+    this.writeWords(linear, size, value, 0, access);
+  }
+  /** Eight bytes as [low, high]. */
+  readWide(linear: number, access = 0): readonly [number, number] {
+    const host = this.#hostToRead(linear, 8, access);
+    return [this.view.getUint32(host, true), this.view.getUint32(host + 4, true)];
+  }
+  /** Up to eight bytes at once. */
+  writeWords(linear: number, size: 1 | 2 | 4 | 8, low: number, high: number, access = 0): void {
+    const failed = this.#wasm.writeLinear(this.base, linear, upperHalf(linear), size, access, low, high);
+    if (failed !== 0) raiseRecorded(this);
+  }
+  #hostToRead(linear: number, size: number, access: number): number {
+    const host = this.#wasm.readLinear(this.base, linear, upperHalf(linear), size, access) >>> 0;
+    if (host === 0) raiseRecorded(this);
+    return host;
   }
 
   /** Faults as a write to these bytes would, and changes nothing. */
   probeWrite(linear: number, size: number): void {
     const access = ACCESS.write | this.userAccess;
-    if (this.translate(linear, access) === 0) raisePageFault(this);
-    const last = (linear + size - 1) >>> 0;
+    if (this.translate(linear, access) === 0) raiseRecorded(this);
+    const last = this.wrapLinear(linear + size - 1);
     // CR2 names the second page's first byte.
-    if ((linear ^ last) >>> 12 !== 0 && this.translate((last & ~0xfff) >>> 0, access) === 0) raisePageFault(this);
+    if (pageOf(linear) !== pageOf(last) && this.translate(pageOf(last) * 4096, access) === 0) raiseRecorded(this);
   }
 
   /** Checked linear address of `segment:offset`. */
   linearAddress(segment: number, offset: number, size: number, write: boolean): number {
+    if (this.is64) return this.canonical(this.segmentBase(segment) + offset, size, segment === SS);
     const attributes = this.segmentField(segment, SEGMENT.attributes);
     const limit = this.segmentField(segment, SEGMENT.limit);
     if (!this.segmentAllows(attributes, limit, offset >>> 0, size, write)) {
       raise(segment === SS ? VECTOR.SS : VECTOR.GP, 0);
     }
     return (this.segmentField(segment, SEGMENT.base) + offset) >>> 0;
+  }
+  /** In 64-bit mode: faults unless the whole access is at canonical addresses. */
+  canonical(linear: number, size: number, isStack: boolean): number {
+    if (linear >= -CANONICAL && linear + size <= CANONICAL) return linear;
+    return raise(isStack ? VECTOR.SS : VECTOR.GP, 0);
   }
   readSegment(segment: number, offset: number, size: 1 | 2 | 4): number {
     return this.readLinear(this.linearAddress(segment, offset, size, false), size, this.userAccess);
@@ -448,7 +563,7 @@ export class Cpu {
   /** Drops translations: all, or those that are not global. */
   flushTlb(keepGlobal: boolean): void {
     const { i32 } = this;
-    for (const tlb of [TLB_SUPERVISOR, TLB_USER]) {
+    for (const tlb of TLBS) {
       let entry = (this.base + tlb) >>> 2;
       for (let count = 0; count < TLB.entries; count++, entry += TLB.bytes >>> 2) {
         if (keepGlobal && i32[entry + 7] !== 0) continue;
@@ -461,7 +576,7 @@ export class Cpu {
   /** INVLPG. A large page is cached in 4 KiB parts: all of its 4 MiB go. */
   flushPage(linear: number): void {
     const { i32, u32 } = this;
-    for (const tlb of [TLB_SUPERVISOR, TLB_USER]) {
+    for (const tlb of TLBS) {
       let entry = (this.base + tlb) >>> 2;
       for (let count = 0; count < TLB.entries; count++, entry += TLB.bytes >>> 2) {
         if (((u32[entry] ^ linear) >>> 22) !== 0) continue;
@@ -473,7 +588,7 @@ export class Cpu {
 
   /** Forgets which records belong to the cached pages: after a change of the code's size. */
   forgetCodeTables(): void {
-    for (const tlb of [TLB_SUPERVISOR, TLB_USER]) {
+    for (const tlb of TLBS) {
       let entry = (this.base + tlb + TLB.codeTable) >>> 2;
       for (let count = 0; count < TLB.entries; count++, entry += TLB.bytes >>> 2) this.i32[entry] = 0;
     }
@@ -599,9 +714,9 @@ export class Cpu {
 
   /** WATCHED bits of a page. */
   #watchedPage(linear: number, frame: number): number {
-    let bits = pageHasBreakpoints(this, linear >>> 12) ? WATCHED.reads | WATCHED.writes : 0;
+    let bits = pageHasBreakpoints(this, pageOf(linear)) ? WATCHED.reads | WATCHED.writes : 0;
     for (const watch of this.#watches) {
-      const page = watch.physical ? frame : linear >>> 12;
+      const page = watch.physical ? frame : pageOf(linear);
       if (page < Math.floor(watch.from / 4096) || page > Math.floor((watch.to - 1) / 4096)) continue;
       bits |= (watch.read ? WATCHED.reads : 0) | (watch.write ? WATCHED.writes : 0);
     }
@@ -622,7 +737,7 @@ export class Cpu {
 
   #enter(record: number): number {
     this.#inRun = true;
-    const exit = this.#wasm.run(this.base, record);
+    const exit = this.is64 ? this.#wasm.run64(this.base, record) : this.#wasm.run(this.base, record);
     this.#inRun = false;
     return exit;
   }
@@ -677,6 +792,10 @@ export class Cpu {
     this.setWide(FIELD.linearMask, 0xffffffff);
     this.setWide(FIELD.ipMasks, 0xffff);
     this.setWide(FIELD.ipMasks + 8, 0xffffffff);
+    this.setWideSigned(FIELD.ipMasks + 16, -1);
+    this.set32(FIELD.pat, 0x00070406);
+    this.set32(FIELD.pat + 4, 0x00070406);
+    this.set32(FIELD.xcr0, 1);
     this.set32(FIELD.codeMode, 0);
     this.setCpl(0);
     this.eflags = 2;
@@ -712,12 +831,14 @@ export class Cpu {
         this.host.exitEnds();
       },
       codeWritten: (frame: number) => this.code.invalidate(frame),
-      checkBreakpoints: (low: number, _high: number, size: number, write: number) => {
-        checkDataBreakpoints(this, low >>> 0, size, write !== 0);
-        if (this.#watches.length > 0 && this.#inRun) this.#checkWatches(low >>> 0, size, write !== 0);
+      checkBreakpoints: (low: number, high: number, size: number, write: number) => {
+        const linear = fromHalves(low, high);
+        checkDataBreakpoints(this, linear, size, write !== 0);
+        if (this.#watches.length > 0 && this.#inRun) this.#checkWatches(linear, size, write !== 0);
       },
-      watchedPage: (low: number, frame: number) => this.#watchedPage(low >>> 0, frame >>> 0),
-      enterCode: (low: number, _high: number) => this.code.enter(low >>> 0),
+      watchedPage: (low: number, high: number, frame: number) =>
+        this.#watchedPage(fromHalves(low, high), frame >>> 0),
+      enterCode: (low: number, high: number) => this.code.enter(fromHalves(low, high)),
       helper: (record: number) => this.#helper(record),
     };
   }
@@ -735,12 +856,16 @@ export class Cpu {
       if (this.onSensitive !== null && this.#sensitiveBits[handler] !== 0) this.onSensitive(this.#sensitiveBits[handler]);
       const mode = this.get32(FIELD.codeMode);
       const result = this.#helpers[handler]!(record);
-      const changed = this.get32(FIELD.codeMode) !== mode;
-      if (this.#stopWanted && result === HELPER.jump) return HELPER.exit;
+      const now = this.get32(FIELD.codeMode);
+      const changed = now !== mode;
+      // The loops for 64-bit code and for other code are two.
+      const otherLoop = changed && (now === CODE_MODE.code64 || mode === CODE_MODE.code64);
+      if ((this.#stopWanted || otherLoop) && result === HELPER.jump) return HELPER.exit;
       if (result !== HELPER.next || !(changed || this.#stopWanted)) return result;
       // The records that follow were decoded for other segments, or the debugger stops here.
       const next = this.rip + (this.u16[(record + RECORD.place) >>> 1] & 15);
       this.rip = mode === CODE_MODE.code16 ? next & 0xffff : next;
+      if (otherLoop) return HELPER.exit;
       if (this.#stopWanted) return changed ? HELPER.exit : HELPER.stop;
       return HELPER.jump;
     } catch (error) {

@@ -8,7 +8,7 @@ import { trapPort } from '../firmware/board.ts';
 import { loadKernel } from '../firmware/kernel/loadKernel.ts';
 import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
-import { cpuModels, hasFeature } from '../cpu/state/cpuModels.ts';
+import { cpuidLeaf, cpuModels, hasFeature, type CpuModel } from '../cpu/state/cpuModels.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { InspectableMachine, MachineInspection, UnclaimedAccess } from './inspection.ts';
@@ -112,7 +112,8 @@ class PcMachine implements RecordedMachine {
     options: MachineOptions,
   ) {
     const memoryBytes = configuration.memoryMiB * MEBIBYTE;
-    const apic = hasFeature(cpuModels[configuration.cpu.model], 'APIC');
+    const model: CpuModel = cpuModels[configuration.cpu.model];
+    const apic = hasFeature(model, 'APIC');
     this.#media = media;
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
@@ -133,8 +134,8 @@ class PcMachine implements RecordedMachine {
       disks: media.disks.map((disk) => diskGeometry(disk.sizeBytes)),
       cpuName: configuration.cpu.model,
       apic,
-      signature: cpuModels[configuration.cpu.model].signature,
-      features: cpuModels[configuration.cpu.model].features,
+      signature: model.signature,
+      features: cpuidLeaf(model, 1, 0, { cr4: 0, xcr0: 1 })[3],
     });
     space.installBios(rom);
     const vgaRom = readRom(configuration.firmware.vgaBios, host);
@@ -146,6 +147,8 @@ class PcMachine implements RecordedMachine {
       cdrom: media.cdrom,
       debugExit: configuration.debugExit,
       apic,
+      tscDeadline: hasFeature(model, 'TSC_DEADLINE'),
+      kvmClock: hasFeature(model, 'HYPERVISOR'),
       rtcStart: configuration.rtcStart ?? Math.floor(host.clock.wallMs() / 1000),
     });
     this.#bios = biosImage ? null : new Bios({

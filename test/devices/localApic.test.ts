@@ -23,7 +23,7 @@ describe('local APIC', () => {
     wiring = new TestWiring();
     ended = [];
     inits = offset = 0;
-    apic = new LocalApic(wiring, { onEoi: (vector) => ended.push(vector), onInit: () => inits++, timestampOffset: () => offset });
+    apic = new LocalApic(wiring, { onEoi: (vector) => ended.push(vector), onInit: () => inits++, timestampOffset: () => offset, tscDeadline: true });
     write(R.SVR, 0x1ff);
   });
 
@@ -259,6 +259,15 @@ describe('local APIC', () => {
     expect(apic.readMsr(0x6e0)).toEqual([0, 0]);
   });
 
+  it('knows no TSC deadline unless the model has it', () => {
+    const plain = new TestWiring();
+    const other = new LocalApic(plain, { onEoi: () => {}, onInit: () => {}, timestampOffset: () => 0, tscDeadline: false });
+    plain.mmioMap.write(BASE + R.SVR, 0x1ff, 4);
+    plain.mmioMap.write(BASE + R.TIMER, 0x40041, 4);
+    expect(plain.mmioMap.read(BASE + R.TIMER, 4)).toBe(0x41);
+    expect([other.readMsr(0x6e0), other.writeMsr(0x6e0, 1, 0)]).toEqual([null, false]);
+  });
+
   it('saves and restores everything, and refuses what does not fit', () => {
     write(R.LINT0, 0x700);
     apic.lint0.set(true);
@@ -271,7 +280,7 @@ describe('local APIC', () => {
     const saved = apic.state.save();
     const other = new TestWiring();
     other.clock.ns = wiring.clock.ns;
-    const copy = new LocalApic(other, { onEoi: () => {}, onInit: () => {}, timestampOffset: () => 0 });
+    const copy = new LocalApic(other, { onEoi: () => {}, onInit: () => {}, timestampOffset: () => 0, tscDeadline: true });
     copy.state.restore(saved, 1);
     expect(copy.state.save()).toEqual(saved);
     expect(other.irq('intr').level).toBe(true);

@@ -1,9 +1,11 @@
 // From rows to handlers: every row at every operand size and ModRM form, shared where the meaning is the same.
 import type { OperandKind, Size } from '../semantics/context.ts';
-import type { HandlerSpecification, OperandLetters, Row } from './row.ts';
+import type { Entry, Opcode, Prefixed, HandlerSpecification, OperandLetters, Row } from './row.ts';
 import { repeatRows } from './stringRows.ts';
-import { narrowCounterRows, oneByte, tooLongRow, twoByte, undefinedRow, visibleCliRow, zeroShiftRows, type Entry } from './tables.ts';
-import { x87Rows } from './x87Rows.ts';
+import {
+  countedRows, exchangeR8, map38, map3A, moveWideImmediate, oneByte, oneByte64, tooLongRow, twoByte, undefinedRow, vex38, vex3A,
+  visibleCliRow, zeroShiftRows,
+} from './tables.ts';
 
 /** Records that are no instructions; never counted. */
 export const PSEUDO = {
@@ -25,12 +27,13 @@ export const PSEUDO = {
 export const PSEUDO_COUNT = 7;
 
 const BYTE_LETTERS: ReadonlySet<OperandLetters> = new Set([
-  'Eb', 'Gb', 'Ib', 'Ob', 'Zb', 'Xb', 'aAL', 'bAL', '1', 'Bx', 'Mf', 'Ti',
+  'Eb', 'Gb', 'Ib', 'Ob', 'Zb', 'Xb', 'aAL', 'bAL', '1', 'Bx', 'Mf', 'Ti', 'By', 'Iq', 'Vx', 'Vq', 'Vd', 'Wx', 'Wq', 'Wd', 'Ww',
+  'Ux', 'Uq', 'Pq', 'Pd', 'Qq', 'Qd', 'Nq', 'Mx', 'Mq', 'Md', 'Mw', 'Mb',
 ] as const);
 
 /** Whether a row means different things at different operand sizes. */
 const isSized = (row: Row): boolean => row.operands.some((letters) => !BYTE_LETTERS.has(letters));
-const hasModRmOperand = (row: Row): boolean => row.operands.some((letters) => letters.startsWith('E'));
+const hasModRmOperand = (row: Row): boolean => row.operands.some((letters) => 'EWQ'.includes(letters[0]));
 const isMemoryOnly = (row: Row): boolean => row.operands.some((letters) => letters[0] === 'M');
 
 function widthOf(letters: OperandLetters, size: Size): Size {
@@ -43,6 +46,8 @@ function widthOf(letters: OperandLetters, size: Size): Size {
       return 16;
     case 'd':
       return 32;
+    case 'q':
+      return 64;
     default:
       return size;
   }
@@ -87,18 +92,22 @@ function tierOf(row: Row, size: Size, memory: boolean | null, flat: boolean): Ha
   return memory && (rare || row.name.startsWith('CMOV') || row.name.startsWith('SET')) ? 'warm' : 'hot';
 }
 
+/** Every row that an entry of an opcode map may lead to. */
+export function* rowsOf(entry: Entry): Iterable<Row> {
+  if (entry === null) return;
+  if (Array.isArray(entry)) for (const inner of entry as readonly (Row | null)[]) yield* inner ? [inner] : [];
+  else if ('byModRm' in entry) yield* entry.rows;
+  else if ('operands' in entry) yield entry;
+  else for (const under of Object.values(entry as Prefixed)) yield* rowsOf(under as Opcode);
+}
+
 function* allRows(): Iterable<Row> {
-  const fromEntry = function* (entry: Entry): Iterable<Row> {
-    if (entry === null || typeof entry === 'function') return;
-    if (!Array.isArray(entry)) yield entry as Row;
-    else for (const inner of entry as readonly (Row | null)[]) if (inner) yield inner;
-  };
-  for (const entry of oneByte) yield* fromEntry(entry);
-  for (const entry of twoByte) yield* fromEntry(entry);
-  yield* narrowCounterRows();
+  for (const map of [oneByte, oneByte64, twoByte, map38, map3A, vex38, vex3A]) for (const entry of map) yield* rowsOf(entry);
+  yield* countedRows();
   yield* zeroShiftRows();
   yield* repeatRows();
-  yield* x87Rows();
+  yield moveWideImmediate;
+  yield exchangeR8;
   yield undefinedRow;
   yield visibleCliRow;
   yield tooLongRow;
@@ -119,8 +128,10 @@ function draft(row: Row, size: Size, memory: boolean | null, wantFlat: boolean):
   return { row, size, memory, operands, flat, tier, key: [row.name, size, memory, flat, shape].join('|') };
 }
 
+/** Place of the handlers for flat segments behind those for others. */
+export const FLAT_FORM = 6;
 /**
- * A row's handlers by operand size (16-bit: 0, 32-bit: 2) + form (register: 0, memory: 1) + segments (flat: 4); unused
+ * A row's handlers by operand size (16, 32 and 64 bits: 0, 2, 4) + form (register: 0, memory: 1) + segments (flat: 6); unused
  * places repeat others.
  */
 type RowHandlers = readonly HandlerSpecification[];
@@ -142,11 +153,19 @@ export interface HandlerTable {
   readonly byRow: ReadonlyMap<Row, RowHandlers>;
 }
 
+/** A row's meaning at operand sizes of 16, 32 and 64 bits. */
+function sizesOf(row: Row): readonly Size[] {
+  if (row.operands.includes('Iq')) return [64, 64, 64];
+  if (row.operands.some((letters) => letters.endsWith('y'))) return [32, 32, 64];
+  if (!isSized(row)) return row.operands.length > 0 ? [8, 8, 8] : [32, 32, 32];
+  return row.in64 === 'undefined' ? [16, 32, 32] : [16, 32, 64];
+}
+
 function build(): HandlerTable {
   const drafts = new Map<string, Draft>();
   const keys = new Map<Row, readonly string[]>();
   for (const row of allRows()) {
-    const sizes: readonly [Size, Size] = isSized(row) ? [16, 32] : row.operands.length > 0 ? [8, 8] : [32, 32];
+    const sizes: readonly Size[] = sizesOf(row);
     const forms: readonly [boolean | null, boolean | null] = hasModRmOperand(row)
       ? [false, true]
       : isMemoryOnly(row) || row.operands.some((letters) => letters.startsWith('O'))
@@ -190,7 +209,7 @@ const FUSED_CONDITIONS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * 32-bit instructions by name and operand kinds that are frequent in a row (measured over a Linux boot): the first of a
+ * Instructions of 32 and 64 bits by name and operand kinds that are frequent in a row (measured over a Linux boot): the first of a
  * pair may not store, since a store could change the instruction behind it.
  */
 const FREQUENT_FIRST = [
@@ -202,10 +221,10 @@ const FREQUENT_SECOND = [
   'SHL b immediate', 'LEA a memory', 'XOR b a', 'PUSH b', 'POP b',
 ];
 
-/** Name and operand kinds of a handler for 32-bit operands in flat segments, else null. */
+/** Name and operand kinds of a handler for 32- or 64-bit operands in flat segments, else null. */
 function frequentName(handler: HandlerSpecification): string | null {
-  const narrow = handler.size !== 32 || handler.tier !== 'hot';
-  if (narrow || (usesMemory(handler.row, handler.memory) && !handler.flat)) return null;
+  if (handler.size < 32 || handler.tier !== 'hot') return null;
+  if (handler.operands.length === 0 || (usesMemory(handler.row, handler.memory) && !handler.flat)) return null;
   if (handler.row.name === 'MOVZX' && handler.operands[1].size !== 8) return null;
   return [handler.row.name, ...handler.operands.map((operand) => operand.kind)].join(' ');
 }
@@ -216,11 +235,13 @@ function* frequentPairs(
   const named = (names: readonly string[]): HandlerSpecification[] =>
     handlers.filter((handler) => names.includes(frequentName(handler) ?? ''));
   const seconds = named(FREQUENT_SECOND);
-  for (const first of named(FREQUENT_FIRST)) for (const second of seconds) yield [first, second];
+  for (const first of named(FREQUENT_FIRST)) {
+    for (const second of seconds) if (first.size === second.size) yield [first, second];
+  }
 }
 
 function fusedPairs(handlers: readonly HandlerSpecification[]): FusedHandler[] {
-  const branches = handlers.filter((h) => h.size === 32 && h.row.operands[0]?.startsWith('J') && h.tier === 'hot');
+  const branches = handlers.filter((h) => h.size >= 32 && h.row.operands[0]?.startsWith('J') && h.tier === 'hot');
   const pairs: FusedHandler[] = [];
   for (const first of handlers) {
     const conditions = FUSED_CONDITIONS[first.row.name];
@@ -231,6 +252,7 @@ function fusedPairs(handlers: readonly HandlerSpecification[]): FusedHandler[] {
     if (first.size === 8 && !only) continue;
     for (const second of branches) {
       if (!conditions.includes(second.row.name)) continue;
+      if (first.size === 64 && second.size !== 64) continue;
       pairs.push({ index: PSEUDO_COUNT + handlers.length + pairs.length, first, second });
     }
   }

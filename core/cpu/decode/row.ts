@@ -9,9 +9,16 @@ import type { Feature } from '../state/cpuModels.ts';
  * b: byte, w: word, d: doubleword, q: quadword, v: by operand size, z: as v (immediates sign-extend), s: byte sign-extended.
  * aAX, bAX, bAL, aAL: the accumulator as operand a or b; 1: the constant one; Bx: memory at (E)BX.
  * x87: Mf: memory whose width the row's meaning knows; Ti: ST(i), i being ModRM.rm. Both leave the ModRM byte in the immediate.
+ * y: doubleword, or quadword with REX.W (an operand-size prefix does not count). Iq: 64 bits, its low half in the record's
+ * displacement and its high half in the immediate.
+ * Vectors: V: XMM register in ModRM.reg; W: XMM register or memory in ModRM.rm; U: XMM register in ModRM.rm only; P, Q, N:
+ * the same for MMX; x: 128 bits. B: general register in VEX.vvvv, its state offset in the immediate. Records hold vector
+ * registers as their number * 8.
  */
 export type OperandLetters =
   | 'Eb' | 'Ew' | 'Ed' | 'Ev' | 'Gb' | 'Gw' | 'Gd' | 'Gv' | 'Ib' | 'Iw' | 'Iz' | 'Is' | 'Jb' | 'Jz'
+  | 'Ey' | 'Gy' | 'By' | 'Iq' | 'Vx' | 'Vq' | 'Vd' | 'Wx' | 'Wq' | 'Wd' | 'Ww' | 'Ux' | 'Uq' | 'Pq' | 'Pd' | 'Qq' | 'Qd' | 'Nq'
+  | 'Mx' | 'Mq' | 'Md' | 'Mw' | 'Mb' | 'My'
   | 'M' | 'Ob' | 'Ov' | 'Sw' | 'Zb' | 'Zv' | 'Xb' | 'Xv' | 'aAX' | 'bAX' | 'aAL' | 'bAL' | '1' | 'Ap' | 'Rd' | 'Bx' | 'Mf' | 'Ti';
 
 /** Popek and Goldberg: control-sensitive changes or reads the machine's resources; behaviour-sensitive depends on them. */
@@ -29,6 +36,8 @@ export interface RowAttributes {
   readonly feature?: Feature;
   /** Execution does not fall through to the next record. */
   readonly ends?: boolean;
+  /** In 64-bit mode: undefined; 64-bit operands by default (a prefix makes them 16); or 64-bit operands always (SDM 1 3.6.1). */
+  readonly in64?: 'undefined' | 'default64' | 'always64';
 }
 
 export interface Row extends RowAttributes {
@@ -55,6 +64,27 @@ export function row(
 export const helper = (mnemonic: string, operands: string, name: string, attributes: RowAttributes = {}): Row =>
   row(mnemonic, operands, name, null, attributes);
 
+/** A choice by the whole ModRM byte. */
+export interface Choice {
+  readonly byModRm: (modRm: number) => Row | null;
+  readonly rows: readonly Row[];
+}
+export const choice = (byModRm: Choice['byModRm'], rows: readonly (Row | null)[]): Choice => ({
+  byModRm,
+  rows: rows.filter((found) => found !== null),
+});
+/** An opcode's entry under one mandatory prefix: one row, eight by ModRM.reg, or a choice. */
+export type Opcode = Row | readonly (Row | null)[] | Choice | null;
+/** Entries by mandatory prefix (SDM 2A 2.1.2); F3 and F2 go before 66. */
+export interface Prefixed {
+  readonly none?: Opcode;
+  readonly p66?: Opcode;
+  readonly f3?: Opcode;
+  readonly f2?: Opcode;
+}
+/** Of a Row an opcode has one meaning whatever the prefixes. */
+export type Entry = Opcode | Prefixed;
+
 /** What one handler does: a row at one operand size and with its ModRM form settled. */
 export interface HandlerSpecification {
   readonly index: number;
@@ -63,7 +93,7 @@ export interface HandlerSpecification {
   readonly operands: readonly { readonly kind: OperandKind; readonly size: Size }[];
   /** ModRM names memory (null: the row has no ModRM operand). */
   readonly memory: boolean | null;
-  /** Memory and stack are reached through flat 32-bit segments: no base, no limit, no wrap. */
+  /** Memory and stack are reached through flat segments: no base, no limit, no wrap. */
   readonly flat: boolean;
   readonly tier: 'hot' | 'warm' | 'helper';
 }

@@ -1,4 +1,4 @@
-// The opcode map of 16- and 32-bit code (SDM 2D appendix A), long-mode differences to be added as columns.
+// The opcode maps (SDM 2D appendix A). What 64-bit mode changes is said by the rows (`in64`) and by `oneByte64`.
 //
 // Where we depart from the manual: opcodes that it leaves undefined but all silicon executes are here too (SALC D6,
 // ICEBP F1, SHL as /6 of group 2, TEST as /1 of group 3, UD1 0F B9).
@@ -8,19 +8,25 @@ import * as branch from '../semantics/branch.ts';
 import * as move from '../semantics/move.ts';
 import * as shift from '../semantics/shift.ts';
 import type { Semantics } from '../semantics/context.ts';
-import { helper, row, type Row } from './row.ts';
+import { choice, type Entry, helper, row, type Row } from './row.ts';
 import { stringRows } from './stringRows.ts';
-import { x87Row } from './x87Rows.ts';
-
-/** An opcode's entry: one row, eight by ModRM.reg, or a choice that needs the whole ModRM byte. */
-export type Entry = Row | readonly (Row | null)[] | ((modRm: number) => Row | null) | null;
+import { defineVectorRows } from './vectorRows.ts';
+import { x87Row, x87Rows } from './x87Rows.ts';
 
 export const oneByte: Entry[] = new Array<Entry>(256).fill(null);
 export const twoByte: Entry[] = new Array<Entry>(256).fill(null);
+/** 0F 38 and 0F 3A, and what of them exists under a VEX prefix. */
+export const map38: Entry[] = new Array<Entry>(256).fill(null);
+export const map3A: Entry[] = new Array<Entry>(256).fill(null);
+export const vex38: Entry[] = new Array<Entry>(256).fill(null);
+export const vex3A: Entry[] = new Array<Entry>(256).fill(null);
 
 const CONDITIONS = ['O', 'NO', 'B', 'AE', 'E', 'NE', 'BE', 'A', 'S', 'NS', 'P', 'NP', 'L', 'GE', 'LE', 'G'];
 const LOCK = { lock: true } as const;
 const END = { ends: true } as const;
+const NOT_64 = { in64: 'undefined' } as const;
+const DEFAULT_64 = { in64: 'default64' } as const;
+const ALWAYS_64 = { in64: 'always64' } as const;
 const PENTIUM_PRO = { feature: 'CMOV' } as const;
 const SEGMENT_NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS'];
 
@@ -107,7 +113,7 @@ function defineMoves(): void {
   oneByte[0x8c] = helper('MOV', 'Ev Sw', 'moveFromSegment', { sensitive: 'behaviour' });
   oneByte[0x8d] = row('LEA', 'Gv M', 'LEA', move.loadEffectiveAddress);
   oneByte[0x8e] = helper('MOV', 'Sw Ew', 'moveToSegment', { sensitive: 'behaviour' });
-  oneByte[0x8f] = [helper('POP', 'Ev', 'popMemory'), null, null, null, null, null, null, null];
+  oneByte[0x8f] = [helper('POP', 'Ev', 'popMemory', DEFAULT_64), null, null, null, null, null, null, null];
   oneByte[0x90] = row('NOP', '', 'NOP', move.noOperation);
   for (let register = 1; register < 8; register++) {
     oneByte[0x90 + register] = row('XCHG', 'Zv aAX', 'XCHG', move.exchange);
@@ -144,41 +150,41 @@ function defineMoves(): void {
 
 function defineStack(): void {
   for (let register = 0; register < 8; register++) {
-    oneByte[0x50 + register] = row('PUSH', 'Zv', 'PUSH', move.push);
-    oneByte[0x58 + register] = row('POP', 'Zv', 'POP', move.popRegister);
+    oneByte[0x50 + register] = row('PUSH', 'Zv', 'PUSH', move.push, DEFAULT_64);
+    oneByte[0x58 + register] = row('POP', 'Zv', 'POP', move.popRegister, DEFAULT_64);
     oneByte[0x40 + register] = row('INC', 'Zv', 'INC', arithmetic.increment);
     oneByte[0x48 + register] = row('DEC', 'Zv', 'DEC', arithmetic.decrement);
   }
   SEGMENT_NAMES.slice(0, 4).forEach((name, index) => {
-    oneByte[0x06 + index * 8] = helper(`PUSH ${name}`, 'Xv', `pushSegment${index}`, { sensitive: 'behaviour' });
+    oneByte[0x06 + index * 8] = helper(`PUSH ${name}`, 'Xv', `pushSegment${index}`, { sensitive: 'behaviour', ...NOT_64 });
     if (index !== 1) {
-      oneByte[0x07 + index * 8] = helper(`POP ${name}`, 'Xv', `popSegment${index}`, { sensitive: 'behaviour' });
+      oneByte[0x07 + index * 8] = helper(`POP ${name}`, 'Xv', `popSegment${index}`, { sensitive: 'behaviour', ...NOT_64 });
     }
   });
-  twoByte[0xa0] = helper('PUSH FS', 'Xv', 'pushSegment4', { sensitive: 'behaviour' });
-  twoByte[0xa1] = helper('POP FS', 'Xv', 'popSegment4', { sensitive: 'behaviour' });
-  twoByte[0xa8] = helper('PUSH GS', 'Xv', 'pushSegment5', { sensitive: 'behaviour' });
-  twoByte[0xa9] = helper('POP GS', 'Xv', 'popSegment5', { sensitive: 'behaviour' });
-  oneByte[0x60] = helper('PUSHA', 'Xv', 'pushAll');
-  oneByte[0x61] = helper('POPA', 'Xv', 'popAll');
-  oneByte[0x68] = row('PUSH', 'Iz', 'PUSH', move.push);
-  oneByte[0x6a] = row('PUSH', 'Is', 'PUSH', move.push);
-  oneByte[0x9c] = helper('PUSHF', 'Xv', 'pushFlags', { sensitive: 'behaviour' });
-  oneByte[0x9d] = helper('POPF', 'Xv', 'popFlags', { sensitive: 'control' });
+  twoByte[0xa0] = helper('PUSH FS', 'Xv', 'pushSegment4', { sensitive: 'behaviour', ...DEFAULT_64 });
+  twoByte[0xa1] = helper('POP FS', 'Xv', 'popSegment4', { sensitive: 'behaviour', ...DEFAULT_64 });
+  twoByte[0xa8] = helper('PUSH GS', 'Xv', 'pushSegment5', { sensitive: 'behaviour', ...DEFAULT_64 });
+  twoByte[0xa9] = helper('POP GS', 'Xv', 'popSegment5', { sensitive: 'behaviour', ...DEFAULT_64 });
+  oneByte[0x60] = helper('PUSHA', 'Xv', 'pushAll', NOT_64);
+  oneByte[0x61] = helper('POPA', 'Xv', 'popAll', NOT_64);
+  oneByte[0x68] = row('PUSH', 'Iz', 'PUSH', move.push, DEFAULT_64);
+  oneByte[0x6a] = row('PUSH', 'Is', 'PUSH', move.push, DEFAULT_64);
+  oneByte[0x9c] = helper('PUSHF', 'Xv', 'pushFlags', { sensitive: 'behaviour', ...DEFAULT_64 });
+  oneByte[0x9d] = helper('POPF', 'Xv', 'popFlags', { sensitive: 'control', ...DEFAULT_64 });
   oneByte[0x9e] = row('SAHF', '', 'SAHF', move.storeAh);
   oneByte[0x9f] = row('LAHF', '', 'LAHF', move.loadAh);
-  oneByte[0xc8] = helper('ENTER', 'Iw', 'enter');
-  oneByte[0xc9] = row('LEAVE', 'Xv', 'LEAVE', move.leave);
+  oneByte[0xc8] = helper('ENTER', 'Iw', 'enter', DEFAULT_64);
+  oneByte[0xc9] = row('LEAVE', 'Xv', 'LEAVE', move.leave, DEFAULT_64);
 }
 
 function defineArithmetic(): void {
-  oneByte[0x27] = helper('DAA', '', 'decimalAdjustAdd');
-  oneByte[0x2f] = helper('DAS', '', 'decimalAdjustSubtract');
-  oneByte[0x37] = helper('AAA', '', 'asciiAdjustAdd');
-  oneByte[0x3f] = helper('AAS', '', 'asciiAdjustSubtract');
-  oneByte[0xd4] = helper('AAM', 'Ib', 'asciiAdjustMultiply');
-  oneByte[0xd5] = helper('AAD', 'Ib', 'asciiAdjustDivide');
-  oneByte[0xd6] = helper('SALC', '', 'setAlFromCarry');
+  oneByte[0x27] = helper('DAA', '', 'decimalAdjustAdd', NOT_64);
+  oneByte[0x2f] = helper('DAS', '', 'decimalAdjustSubtract', NOT_64);
+  oneByte[0x37] = helper('AAA', '', 'asciiAdjustAdd', NOT_64);
+  oneByte[0x3f] = helper('AAS', '', 'asciiAdjustSubtract', NOT_64);
+  oneByte[0xd4] = helper('AAM', 'Ib', 'asciiAdjustMultiply', NOT_64);
+  oneByte[0xd5] = helper('AAD', 'Ib', 'asciiAdjustDivide', NOT_64);
+  oneByte[0xd6] = helper('SALC', '', 'setAlFromCarry', NOT_64);
   oneByte[0x69] = row('IMUL', 'Gv Ev Iz', 'IMUL3', arithmetic.multiplyThree);
   oneByte[0x6b] = row('IMUL', 'Gv Ev Is', 'IMUL3', arithmetic.multiplyThree);
   twoByte[0xaf] = row('IMUL', 'Gv Ev', 'IMUL2', arithmetic.multiplyTwo);
@@ -226,61 +232,68 @@ function defineBits(): void {
 function defineBranches(): void {
   CONDITIONS.forEach((condition, code) => {
     const name = `J${condition}`;
-    oneByte[0x70 + code] = row(name, 'Jb', name, branch.jumpConditional(code));
-    twoByte[0x80 + code] = row(name, 'Jz', name, branch.jumpConditional(code));
+    oneByte[0x70 + code] = row(name, 'Jb', name, branch.jumpConditional(code), ALWAYS_64);
+    twoByte[0x80 + code] = row(name, 'Jz', name, branch.jumpConditional(code), ALWAYS_64);
   });
-  oneByte[0xe8] = row('CALL', 'Jz', 'CALL', branch.callRelative, END);
-  oneByte[0xe9] = row('JMP', 'Jz', 'JMP', branch.jumpRelative, END);
-  oneByte[0xeb] = row('JMP', 'Jb', 'JMP', branch.jumpRelative, END);
-  oneByte[0xc2] = row('RET', 'Iw', 'RETI', branch.returnNear, END);
-  oneByte[0xc3] = row('RET', 'Xv', 'RET', branch.returnNear, END);
-  oneByte[0xe0] = loopEntry('LOOPNE', branch.loopWhile(16, 0), branch.loopWhile(32, 0));
-  oneByte[0xe1] = loopEntry('LOOPE', branch.loopWhile(16, 1), branch.loopWhile(32, 1));
-  oneByte[0xe2] = loopEntry('LOOP', branch.loop(16), branch.loop(32));
-  oneByte[0xe3] = loopEntry('JCXZ', branch.jumpCounterZero(16), branch.jumpCounterZero(32));
+  oneByte[0xe8] = row('CALL', 'Jz', 'CALL', branch.callRelative, { ...END, ...ALWAYS_64 });
+  oneByte[0xe9] = row('JMP', 'Jz', 'JMP', branch.jumpRelative, { ...END, ...ALWAYS_64 });
+  oneByte[0xeb] = row('JMP', 'Jb', 'JMP', branch.jumpRelative, { ...END, ...ALWAYS_64 });
+  oneByte[0xc2] = row('RET', 'Iw', 'RETI', branch.returnNear, { ...END, ...ALWAYS_64 });
+  oneByte[0xc3] = row('RET', 'Xv', 'RET', branch.returnNear, { ...END, ...ALWAYS_64 });
+  oneByte[0xe0] = loopEntry('LOOPNE', (size) => branch.loopWhile(size, 0));
+  oneByte[0xe1] = loopEntry('LOOPE', (size) => branch.loopWhile(size, 1));
+  oneByte[0xe2] = loopEntry('LOOP', branch.loop);
+  oneByte[0xe3] = loopEntry('JCXZ', branch.jumpCounterZero);
   oneByte[0xff] = [
     row('INC', 'Ev', 'INC', arithmetic.increment, LOCK),
     row('DEC', 'Ev', 'DEC', arithmetic.decrement, LOCK),
-    row('CALL', 'Ev', 'CALLI', branch.callIndirect, END),
+    row('CALL', 'Ev', 'CALLI', branch.callIndirect, { ...END, ...ALWAYS_64 }),
     helper('CALLF', 'M', 'callFarIndirect', { ...END, sensitive: 'behaviour' }),
-    row('JMP', 'Ev', 'JMPI', branch.jumpIndirect, END),
+    row('JMP', 'Ev', 'JMPI', branch.jumpIndirect, { ...END, ...ALWAYS_64 }),
     helper('JMPF', 'M', 'jumpFarIndirect', { ...END, sensitive: 'behaviour' }),
-    row('PUSH', 'Ev', 'PUSH', move.push),
+    row('PUSH', 'Ev', 'PUSH', move.push, DEFAULT_64),
     null,
   ];
 }
 
-/** The counter's width is the address size: [16-bit row, 32-bit row]; the decoder chooses. */
-const loops = new Map<Row, Row>();
-function loopEntry(name: string, narrow: Semantics, wide: Semantics): Row {
-  const wideRow = row(name, 'Jb', `${name}32`, wide);
-  loops.set(wideRow, row(name, 'Jb', `${name}16`, narrow));
-  return wideRow;
+/** The counter's width is the address size: rows for 16 and 64 bits by the 32-bit row; the decoder chooses. */
+const loops = new Map<Row, Readonly<Record<16 | 64, Row>>>();
+function loopEntry(name: string, semantics: (size: 16 | 32 | 64) => Semantics): Row {
+  const sized = (size: 16 | 32 | 64): Row => row(name, 'Jb', `${name}${size}`, semantics(size), ALWAYS_64);
+  const made = sized(32);
+  loops.set(made, { 16: sized(16), 64: sized(64) });
+  return made;
 }
-/** The row for 16-bit addresses of an instruction whose counter follows the address size. */
-export const narrowCounter = (wide: Row): Row => loops.get(wide) ?? wide;
-export const narrowCounterRows = (): Iterable<Row> => loops.values();
+/** The row for an address size of an instruction whose counter follows it. */
+export const countedBy = (given: Row, addressSize: 16 | 32 | 64): Row =>
+  addressSize === 32 ? given : (loops.get(given)?.[addressSize] ?? given);
+export const countedRows = (): Iterable<Row> => [...loops.values()].flatMap((sizes) => [sizes[16], sizes[64]]);
 
 function defineFarTransfers(): void {
   const transfer = { ...END, sensitive: 'behaviour' } as const;
-  oneByte[0x9a] = helper('CALLF', 'Ap', 'callFar', transfer);
-  oneByte[0xea] = helper('JMPF', 'Ap', 'jumpFar', transfer);
+  oneByte[0x9a] = helper('CALLF', 'Ap', 'callFar', { ...transfer, ...NOT_64 });
+  oneByte[0xea] = helper('JMPF', 'Ap', 'jumpFar', { ...transfer, ...NOT_64 });
   oneByte[0xca] = helper('RETF', 'Iw', 'returnFar', transfer);
   oneByte[0xcb] = helper('RETF', 'Xv', 'returnFar', transfer);
   oneByte[0xcc] = helper('INT3', '', 'breakpoint', END);
   oneByte[0xcd] = helper('INT', 'Ib', 'softwareInterrupt', transfer);
-  oneByte[0xce] = helper('INTO', '', 'interruptOnOverflow');
+  oneByte[0xce] = helper('INTO', '', 'interruptOnOverflow', NOT_64);
   oneByte[0xcf] = helper('IRET', 'Xv', 'interruptReturn', { ...END, sensitive: 'control' });
   oneByte[0xf1] = helper('ICEBP', '', 'icebp', END);
-  oneByte[0x62] = helper('BOUND', 'Gv M', 'bound');
-  oneByte[0xc4] = helper('LES', 'Gv M', 'loadFarPointer0', { sensitive: 'behaviour' });
-  oneByte[0xc5] = helper('LDS', 'Gv M', 'loadFarPointer3', { sensitive: 'behaviour' });
+  oneByte[0x62] = helper('BOUND', 'Gv M', 'bound', NOT_64);
+  oneByte[0xc4] = helper('LES', 'Gv M', 'loadFarPointer0', { sensitive: 'behaviour', ...NOT_64 });
+  oneByte[0xc5] = helper('LDS', 'Gv M', 'loadFarPointer3', { sensitive: 'behaviour', ...NOT_64 });
   twoByte[0xb2] = helper('LSS', 'Gv M', 'loadFarPointer2', { sensitive: 'behaviour' });
   twoByte[0xb4] = helper('LFS', 'Gv M', 'loadFarPointer4', { sensitive: 'behaviour' });
   twoByte[0xb5] = helper('LGS', 'Gv M', 'loadFarPointer5', { sensitive: 'behaviour' });
+  twoByte[0x05] = helper('SYSCALL', '', 'syscall', { ...END, feature: 'SYSCALL' });
+  twoByte[0x07] = helper('SYSRET', 'Xv', 'sysret', { ...END, privileged: true, feature: 'SYSCALL' });
   twoByte[0x34] = helper('SYSENTER', '', 'sysenter', { ...END, feature: 'SEP' });
-  twoByte[0x35] = helper('SYSEXIT', '', 'sysexit', { ...END, privileged: true, feature: 'SEP' });
+  twoByte[0x35] = helper('SYSEXIT', 'Xv', 'sysexit', { ...END, privileged: true, feature: 'SEP' });
 }
+
+/** Exchanges GS.base with IA32_KERNEL_GS_BASE: 64-bit mode only (SDM 2B SWAPGS). */
+const swapGs = helper('SWAPGS', '', 'swapGs', { sensitive: 'control', privileged: true, feature: 'LM', ...END });
 
 function defineSystem(): void {
   const control = { sensitive: 'control', privileged: true } as const;
@@ -324,7 +337,18 @@ function defineSystem(): void {
     helper('LMSW', 'Ew', 'loadMachineStatus', control),
     helper('INVLPG', 'M', 'invalidatePage', control),
   ];
-  twoByte[0x01] = group7;
+  // SMSW and LMSW take registers; the other memory forms do not.
+  const byModRm: Readonly<Record<number, Row>> = {
+    0xca: helper('CLAC', '', 'clearAccessCheck', { ...control, feature: 'SMAP' }),
+    0xcb: helper('STAC', '', 'setAccessCheck', { ...control, feature: 'SMAP' }),
+    0xd0: helper('XGETBV', '', 'readExtendedControl', { feature: 'XSAVE' }),
+    0xd1: helper('XSETBV', '', 'writeExtendedControl', { ...control, feature: 'XSAVE' }),
+    0xf8: swapGs,
+    0xf9: helper('RDTSCP', '', 'readTimestampAndProcessor', { ...behaviour, feature: 'RDTSCP' }),
+  };
+  twoByte[0x01] = choice((modRm) => byModRm[modRm] ?? (modRm < 0xc0 || ((modRm >> 3) & 5) === 4 ? group7[(modRm >> 3) & 7] : null), [
+    ...group7, ...Object.values(byModRm),
+  ]);
   twoByte[0x02] = helper('LAR', 'Gv Ew', 'loadAccessRights', behaviour);
   twoByte[0x03] = helper('LSL', 'Gv Ew', 'loadSegmentLimit', behaviour);
   twoByte[0x06] = helper('CLTS', '', 'clearTaskSwitched', control);
@@ -341,12 +365,22 @@ function defineSystem(): void {
   twoByte[0x31] = helper('RDTSC', '', 'readTimestamp', { ...behaviour, feature: 'TSC' });
   twoByte[0x32] = helper('RDMSR', '', 'readMsr', { ...control, feature: 'MSR' });
   twoByte[0x33] = helper('RDPMC', '', 'readPerformanceCounter', { sensitive: 'behaviour', ...PENTIUM_PRO });
-  twoByte[0xa2] = helper('CPUID', '', 'cpuid', behaviour);
-  twoByte[0xae] = [
-    helper('FXSAVE', 'M', 'fxsave', { feature: 'FXSR' }),
-    helper('FXRSTOR', 'M', 'fxrstor', { feature: 'FXSR' }),
-    null, null, null, null, null, null,
+  const segmentBases = [
+    helper('RDFSBASE', 'Ey', 'readSegmentBase4', { feature: 'FSGSBASE' }),
+    helper('RDGSBASE', 'Ey', 'readSegmentBase5', { feature: 'FSGSBASE' }),
+    helper('WRFSBASE', 'Ey', 'writeSegmentBase4', { feature: 'FSGSBASE' }),
+    helper('WRGSBASE', 'Ey', 'writeSegmentBase5', { feature: 'FSGSBASE' }),
   ];
+  map38[0x82] = { p66: helper('INVPCID', 'Gy M', 'invalidateContext', { ...control, feature: 'INVPCID' }) };
+  twoByte[0xa2] = helper('CPUID', '', 'cpuid', behaviour);
+  twoByte[0xae] = {
+    none: [
+      helper('FXSAVE', 'M', 'fxsave', { feature: 'FXSR' }),
+      helper('FXRSTOR', 'M', 'fxrstor', { feature: 'FXSR' }),
+      null, null, null, null, null, null,
+    ],
+    f3: choice((modRm) => (modRm >= 0xc0 && modRm < 0xe0 ? segmentBases[(modRm >> 3) & 3] : null), segmentBases),
+  };
 }
 
 defineAlu();
@@ -359,10 +393,30 @@ defineBranches();
 defineFarTransfers();
 defineSystem();
 for (const [opcode, entry] of stringRows) oneByte[opcode] = entry;
-for (let opcode = 0xd8; opcode <= 0xdf; opcode++) oneByte[opcode] = (modRm) => x87Row(opcode, modRm);
+for (let opcode = 0xd8; opcode <= 0xdf; opcode++) oneByte[opcode] = choice((modRm) => x87Row(opcode, modRm), [...x87Rows(opcode)]);
+defineVectorRows({ twoByte, map38, map3A, vex38, vex3A });
+
+/** One-byte opcodes in 64-bit mode where they differ by more than `in64` says. */
+export const oneByte64: Entry[] = [...oneByte];
+defineWide();
 
 /** CLI as a visible exit, for machines whose policy wants one. */
 export const visibleCliRow: Row = helper('CLI', '', 'clearInterruptFlag', { sensitive: 'control', privileged: true });
+
+function defineWide(): void {
+  oneByte64.fill(null, 0x40, 0x50);
+  oneByte64[0x63] = row('MOVSXD', 'Gv Ed', 'MOVSX', move.moveSignExtended);
+  oneByte64[0x82] = null;
+  oneByte64[0xa0] = helper('MOV', 'aAL Ob', 'loadAbsolute');
+  oneByte64[0xa1] = helper('MOV', 'aAX Ov', 'loadAbsolute');
+  oneByte64[0xa2] = helper('MOV', 'Ob aAL', 'storeAbsolute');
+  oneByte64[0xa3] = helper('MOV', 'Ov aAX', 'storeAbsolute');
+}
+
+/** MOV r64, imm64: under REX.W in place of B8..BF. */
+export const moveWideImmediate = row('MOV', 'Zv Iq', 'MOV_IQ', move.moveWideImmediate);
+/** 90 under REX.B is no NOP (SDM 2B XCHG). */
+export const exchangeR8 = row('XCHG', 'Zv aAX', 'XCHG', move.exchange);
 
 /** What stands in for every opcode that is not defined. */
 export const undefinedRow: Row = helper('(undefined)', '', 'undefined', END);

@@ -159,8 +159,8 @@ export function x87Row(opcode: number, modRm: number): Row | null {
   return modRm < 0xc0 ? memoryRows[opcode & 7][reg] : registerRows[opcode & 7][reg][modRm & 7];
 }
 
-/** Every row that x87Row may return. */
-export function x87Rows(): Iterable<Row> {
-  const rows = [...memoryRows.flat(), ...registerRows.flat(2)].filter((found) => found !== null);
+/** Every row that x87Row may return for an opcode. */
+export function x87Rows(opcode: number): Iterable<Row> {
+  const rows = [...memoryRows[opcode & 7], ...registerRows[opcode & 7].flat()].filter((found) => found !== null);
   return new Set(rows);
 }

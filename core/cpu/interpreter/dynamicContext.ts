@@ -1,7 +1,7 @@
 // Semantics with operands found in the record at run time: what makes a handler of the interpreter.
 import {
-  add, and, eq, eqz, type Expression, extendU, i32, i64, type I32, type I64, leS, load16U, load32, load32Sto64, load64, load8U, ltU, mul,
-  or, shl, shrU, store16, store32, store64, store8, wrap, xor,
+  add, and, constant, eq, eqz, type Expression, extendU, i32, i64, type I32, type I64, leS, load16U, load32, load32Sto64, load64, load8U, ltU, mul, ne,
+  or, shrS, shl, shrU, store16, store32, store64, store8, wrap, xor,
 } from '../emit/expressions.ts';
 import type { FunctionBuilder } from '../emit/functionBuilder.ts';
 import type { ValueType } from '../emit/wasmEncoder.ts';
@@ -36,11 +36,17 @@ export interface SegmentedAddress {
   /** vCPU base + slot number * SLOT.bytes; SLOT fields are at FIELD.slots from it. */
   readonly slot: I32;
 }
-/** An address in a flat 32-bit segment: linear as it is. */
+/** An address in a flat segment: linear as it is, 32 or 64 bits wide. */
 export interface FlatAddress {
-  readonly linear: I32;
+  readonly linear: I32 | I64;
+  /** Through the stack segment: 1, or a look at the record; for the exception that a non-canonical address raises. */
+  readonly stack: I32;
 }
 export type Address = SegmentedAddress | FlatAddress;
+
+const isWide = (linear: I32 | I64): linear is I64 => linear.type === 'i64';
+/** Whether a record's address, of 64 bits, is in the stack segment. */
+const throughStack = (slotByte: I32): I32 => eq(and(slotByte, i32(63)), i32(SS * 3 + 2));
 
 export class DynamicContext implements SemanticsContext {
   readonly f: FunctionBuilder;
@@ -55,11 +61,11 @@ export class DynamicContext implements SemanticsContext {
   #carry: I32 | null = null;
   #flagsUncertain = false;
   readonly #depth: number;
-  readonly #flat: boolean;
+  readonly #flat: 0 | 32 | 64;
   /** Host address of the operand that `update` read. */
   #updated: I32 | null = null;
 
-  constructor(frame: HandlerFrame, size: Size, flat = false) {
+  constructor(frame: HandlerFrame, size: Size, flat: 0 | 32 | 64 = 0) {
     this.f = frame.f;
     this.#flat = flat;
     this.#depth = frame.f.depth;
@@ -97,7 +103,8 @@ export class DynamicContext implements SemanticsContext {
 
   effectiveAddress(): I64 {
     const address = this.#operandAddress();
-    return 'linear' in address ? extendU(address.linear) : address.effective;
+    if (!('linear' in address)) return address.effective;
+    return isWide(address.linear) ? address.linear : extendU(address.linear);
   }
 
   /** Takes over what an instruction just before knows about the flags. */
@@ -127,6 +134,9 @@ export class DynamicContext implements SemanticsContext {
   immediate(): I32 {
     return load32(this.record, RECORD.imm);
   }
+  wideImmediate(): I64 {
+    return load64(this.record, RECORD.disp);
+  }
 
   register(index: number, size: Size): Value {
     return this.#load(this.cpu, FIELD.gpr + index * REGISTER_BYTES, size);
@@ -142,10 +152,11 @@ export class DynamicContext implements SemanticsContext {
   }
 
   push(value: Value, size: Size): void {
-    if (this.#flat) {
-      const linear = this.f.let(add(this.register(RSP, 32) as I32, i32(-size / 8)));
-      this.writeMemory({ linear }, size, value);
-      this.setRegister(RSP, 32, linear);
+    if (this.#flat !== 0) {
+      const top = this.register(RSP, this.#flat);
+      const linear = this.f.let(add(top, constant(top.type, -size / 8))) as I32 | I64;
+      this.writeMemory({ linear, stack: i32(1) }, size, value);
+      this.setRegister(RSP, this.#flat, linear);
       return;
     }
     const mask = this.f.let(load64(this.cpu, FIELD.stackMask));
@@ -156,14 +167,17 @@ export class DynamicContext implements SemanticsContext {
   }
 
   readStack(address: I64, size: Size): Value {
-    if (this.#flat) return this.readMemory({ linear: this.f.let(wrap(address)) }, size);
+    if (this.#flat !== 0) {
+      const linear = this.#flat === 64 ? address : this.f.let(wrap(address));
+      return this.readMemory({ linear, stack: i32(1) }, size);
+    }
     const effective = this.f.let(and(address, load64(this.cpu, FIELD.stackMask)));
     return this.readMemory({ effective, slot: this.#stackSlot() }, size);
   }
 
   setStackPointer(value: I64): void {
-    if (this.#flat) {
-      this.setRegister(RSP, 32, wrap(value));
+    if (this.#flat !== 0) {
+      this.setRegister(RSP, this.#flat, this.#flat === 64 ? value : wrap(value));
       return;
     }
     const mask = this.f.let(load64(this.cpu, FIELD.stackMask));
@@ -235,6 +249,10 @@ export class DynamicContext implements SemanticsContext {
   branchRelative(condition?: I32): void {
     this.frame.exits.branchRelative(condition);
   }
+  checkTarget(rip: I64): void {
+    // Operand sizes below 64 bits cut targets off; only 64-bit code has that size.
+    if (this.size === 64) this.raiseIf(ne(shrS(shl(rip, 16), 16), rip), 13);
+  }
   branchTo(rip: I64): void {
     const masks = FIELD.ipMasks + (this.size === 16 ? 0 : this.size === 32 ? 8 : 16);
     this.frame.exits.branchTo(and(rip, load64(this.cpu, masks)));
@@ -257,21 +275,25 @@ export class DynamicContext implements SemanticsContext {
 
   #computeAddress(): Address {
     const bits = this.f.let(load8U(this.record, RECORD.slot));
-    if (this.#flat) {
+    if (this.#flat === 32) {
       const base = load32(add(this.cpu, load8U(this.record, RECORD.b)));
       const index = load32(add(this.cpu, load8U(this.record, RECORD.index)));
-      return { linear: this.f.let(add(add(base, shl(index, shrU(bits, 6))), load32(this.record, RECORD.disp))) };
+      const linear = this.f.let(add(add(base, shl(index, shrU(bits, 6))), load32(this.record, RECORD.disp)));
+      return { linear, stack: i32(0) };
     }
-    const slot = this.f.let(add(this.cpu, shl(and(bits, i32(63)), 5)));
     const base = load64(add(this.cpu, load8U(this.record, RECORD.b)));
     const index = load64(add(this.cpu, load8U(this.record, RECORD.index)));
     const sum = add(add(base, shl(index, extendU(shrU(bits, 6)))), load32Sto64(this.record, RECORD.disp));
+    if (this.#flat === 64) return { linear: this.f.let(sum), stack: throughStack(bits) };
+    const slot = this.f.let(add(this.cpu, shl(and(bits, i32(63)), 5)));
     return { effective: this.f.let(and(sum, load64(slot, FIELD.slots + SLOT.mask))), slot };
   }
 
   #wrapped(address: I64): Address {
     const operand = this.#operandAddress();
-    if ('linear' in operand) return { linear: this.f.let(wrap(address)) };
+    if ('linear' in operand) {
+      return { linear: isWide(operand.linear) ? address : this.f.let(wrap(address)), stack: operand.stack };
+    }
     const { slot } = operand;
     return { effective: this.f.let(and(address, load64(slot, FIELD.slots + SLOT.mask))), slot };
   }
@@ -285,8 +307,15 @@ export class DynamicContext implements SemanticsContext {
     const { f, cpu } = this;
     const last = size / 8 - 1;
     const tagField = write ? TLB.writeTag : TLB.readTag;
-    if ('linear' in address) {
+    if ('linear' in address && isWide(address.linear)) {
       const { linear } = address;
+      const low = wrap(linear);
+      const entry = f.let(add(load32(cpu, FIELD.tlbBase), and(shrU(low, 7), i32((TLB.entries - 1) * TLB.bytes))));
+      const hit = eq(and(add(linear, i64(last)), i64(~0xfffn)), load64(entry, tagField));
+      return { hit, host: add(low, load32(entry, TLB.addend)) };
+    }
+    if ('linear' in address) {
+      const { linear } = address as { linear: I32 };
       const index = and(shrU(linear, 7), i32((TLB.entries - 1) * TLB.bytes));
       const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
       // Tags of 32-bit linear addresses: their upper halves are zero, and an empty entry's lower half is no page.
@@ -312,7 +341,9 @@ export class DynamicContext implements SemanticsContext {
     const bytes = i32(size / 8);
     const slow =
       'linear' in address
-        ? f.call<'i32'>(write ? memory.flatUpdate : memory.flatRead, cpu, record, address.linear, bytes)
+        ? isWide(address.linear)
+          ? f.call<'i32'>(write ? memory.wideUpdate : memory.wideRead, cpu, record, address.linear, bytes, address.stack)
+          : f.call<'i32'>(write ? memory.flatUpdate : memory.flatRead, cpu, record, address.linear, bytes)
         : f.call<'i32'>(write ? memory.slowUpdate : memory.slowRead, cpu, record, address.slot, address.effective, bytes);
     f.if(
       hit,
@@ -350,7 +381,9 @@ export class DynamicContext implements SemanticsContext {
     const bytes = i32(size / 8), wide = unsignedWide(named, size);
     const failed =
       'linear' in address
-        ? f.call<'i32'>(memory.flatWrite, cpu, record, address.linear, bytes, wide)
+        ? isWide(address.linear)
+          ? f.call<'i32'>(memory.wideWrite, cpu, record, address.linear, bytes, address.stack, wide)
+          : f.call<'i32'>(memory.flatWrite, cpu, record, address.linear, bytes, wide)
         : f.call<'i32'>(memory.slowWrite, cpu, record, address.slot, address.effective, bytes, wide);
     f.if(
       hit,

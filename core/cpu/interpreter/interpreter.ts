@@ -34,7 +34,7 @@ function defineImports(module: ModuleBuilder): Imports {
     mmioWrite: module.importFunction('mmioWrite', ['i32', 'i32'], []),
     codeWritten: module.importFunction('codeWritten', ['i32'], []),
     checkBreakpoints: module.importFunction('checkBreakpoints', ['i32', 'i32', 'i32', 'i32'], []),
-    watchedPage: module.importFunction('watchedPage', ['i32', 'i32'], ['i32']),
+    watchedPage: module.importFunction('watchedPage', ['i32', 'i32', 'i32'], ['i32']),
     enterCode: module.importFunction('enterCode', ['i32', 'i32'], ['i32']),
     helper: module.importFunction('helper', ['i32'], ['i32']),
   };
@@ -154,6 +154,13 @@ interface LoopLabels {
   readonly jump: Label;
 }
 
+/** The loops: 16- and 32-bit code, and 64-bit code, whose flat addresses are as wide. */
+type Width = 32 | 64;
+
+/** Whether a handler in the loop belongs to this one: operands of 64 bits are for the wide one. */
+const belongs = ({ size, row }: HandlerSpecification, width: Width): boolean =>
+  width === 64 ? row.in64 !== 'undefined' && !(row.in64 === 'always64' && size !== 64) : size !== 64;
+
 /** Builds `run(cpu, firstRecord) -> EXIT`. firstRecord 0: look `rip` up. */
 class LoopBuilder {
   readonly #f: FunctionBuilder;
@@ -170,8 +177,10 @@ class LoopBuilder {
   readonly #warm: ReadonlyMap<number, FunctionReference>;
   readonly #map: MemoryMap;
   readonly #call: SharedCall;
+  readonly #width: Width;
 
   constructor(
+    width: Width,
     reference: FunctionReference,
     memory: MemoryFunctions,
     call: SharedCall,
@@ -179,6 +188,7 @@ class LoopBuilder {
     warm: ReadonlyMap<number, FunctionReference>,
     map: MemoryMap,
   ) {
+    this.#width = width;
     this.#f = new FunctionBuilder(reference.type);
     this.#cpu = this.#f.parameter<'i32'>(0);
     this.#record = this.#f.parameter<'i32'>(1);
@@ -261,7 +271,7 @@ class LoopBuilder {
     const f = this.#f, cpu = this.#cpu;
     f.scope(() => {
       const csBase = load64(cpu, FIELD.slots + 3 * SLOT.bytes + SLOT.base);
-      const linear = f.let(and(add(this.#target, csBase), load64(cpu, FIELD.linearMask)));
+      const linear = this.#width === 64 ? this.#target : f.let(and(add(this.#target, csBase), load64(cpu, FIELD.linearMask)));
       const offset = f.let(and(wrap(linear), i32(0xfff)));
       const index = and(shrU(wrap(linear), 7), i32((TLB.entries - 1) * TLB.bytes));
       const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
@@ -269,8 +279,8 @@ class LoopBuilder {
       f.do(store64(cpu, sub(this.#target, extendU(offset)), FIELD.pageRip));
       const known = eqz(sub(load64(entry, TLB.readTag), and(linear, i64(~0xfffn))));
       // A page that reaches beyond the segment's limit is not run from its table.
-      const whole = leS(add(load64(cpu, FIELD.pageRip), i64(0xfff)), load32Uto64(cpu, CS_LIMIT));
-      f.if(and(known, whole), () => {
+      const whole = this.#width === 64 ? i32(1) : leS(add(load64(cpu, FIELD.pageRip), i64(0xfff)), load32Uto64(cpu, CS_LIMIT));
+      f.if(this.#width === 64 ? known : and(known, whole), () => {
         const table = f.let(load32(entry, TLB.codeTable));
         f.if(table, () => f.set(this.#record, load32(add(table, shl(offset, 2)))));
       });
@@ -293,33 +303,36 @@ class LoopBuilder {
 
   #dispatch(labels: LoopLabels, outOfBudget: Label): void {
     const f = this.#f;
-    const loopHandlers = handlerTable.handlers;
-    // Blocks by place: pseudo-records, hot and warm handlers, then fused pairs; the table maps indexes to them.
-    const singles = handlerTable.helperBase;
-    const count = singles + handlerTable.fused.length;
+    // Blocks by place: pseudo-records, hot and warm handlers, then fused pairs; the table maps indexes to them. The helper
+    // block is outermost, so that it is the table's default and comes last.
+    const singles = handlerTable.handlers.filter((found) => found.tier !== 'helper' && belongs(found, this.#width));
+    const pairs = handlerTable.fused.filter((pair) => belongs(pair.first, this.#width) && belongs(pair.second, this.#width));
+    const count = PSEUDO_COUNT + singles.length + pairs.length;
     const opened: Label[] = [];
-    // The helper block is outermost, so that it is the table's default and comes last.
     for (let index = 0; index <= count; index++) opened.push(f.open());
     const blockOf = (place: number): Label => opened[count - place];
-    const byIndex = Array.from({ length: singles }, (_, index) => blockOf(index));
-    byIndex[PSEUDO.crossing] = opened[0];
-    for (let index = singles; index < PSEUDO_COUNT + handlerTable.handlers.length; index++) byIndex.push(opened[0]);
-    handlerTable.fused.forEach((_, position) => byIndex.push(blockOf(singles + position)));
+    const byIndex = new Array<Label>(PSEUDO_COUNT + handlerTable.handlers.length + handlerTable.fused.length).fill(opened[0]);
+    for (let index = 0; index < PSEUDO_COUNT; index++) if (index !== PSEUDO.crossing) byIndex[index] = blockOf(index);
+    [...singles, ...pairs].forEach(({ index }, position) => (byIndex[index] = blockOf(PSEUDO_COUNT + position)));
     f.brTable(load16U(this.#record, RECORD.handler), byIndex, opened[0]);
-    for (let index = 0; index < count; index++) {
+    for (let place = 0; place < count; place++) {
       f.close();
-      if (index === PSEUDO.relookup) this.#relookup(labels);
-      else if (index === PSEUDO.nextPage) this.#enterPage(this.#nextPageRip(), labels, outOfBudget);
-      else if (index === PSEUDO.crossed) this.#enterPage(this.#ownRip(), labels, outOfBudget);
-      else if (index === PSEUDO.goto) this.#goto(labels);
-      else if (index === PSEUDO.stop) this.#stop(EXIT.step);
-      else if (index === PSEUDO.breakpoint) this.#stop(EXIT.breakpoint);
-      else if (index === PSEUDO.crossing) f.unreachable();
-      else if (index < singles) this.#handler(loopHandlers[index - PSEUDO_COUNT], labels, outOfBudget);
-      else this.#fused(handlerTable.fused[index - singles], labels, outOfBudget);
+      if (place < PSEUDO_COUNT) this.#pseudo(place, labels, outOfBudget);
+      else if (place < PSEUDO_COUNT + singles.length) this.#handler(singles[place - PSEUDO_COUNT], labels, outOfBudget);
+      else this.#fused(pairs[place - PSEUDO_COUNT - singles.length], labels, outOfBudget);
     }
     f.close();
     this.#callHelper(labels, outOfBudget);
+  }
+
+  #pseudo(index: number, labels: LoopLabels, outOfBudget: Label): void {
+    if (index === PSEUDO.relookup) this.#relookup(labels);
+    else if (index === PSEUDO.nextPage) this.#enterPage(this.#nextPageRip(), labels, outOfBudget);
+    else if (index === PSEUDO.crossed) this.#enterPage(this.#ownRip(), labels, outOfBudget);
+    else if (index === PSEUDO.goto) this.#goto(labels);
+    else if (index === PSEUDO.stop) this.#stop(EXIT.step);
+    else if (index === PSEUDO.breakpoint) this.#stop(EXIT.breakpoint);
+    else this.#f.unreachable();
   }
 
   #jump(labels: LoopLabels): void {
@@ -387,10 +400,14 @@ class LoopBuilder {
       return;
     }
     f.scope(() => {
-      const context = new DynamicContext(this.#frame(labels, outOfBudget), specification.size, specification.flat);
+      const context = new DynamicContext(this.#frame(labels, outOfBudget), specification.size, this.#flat(specification));
       emitSemantics(context, specification);
     });
     this.#goOn(labels);
+  }
+
+  #flat(specification: HandlerSpecification): 0 | Width {
+    return specification.flat ? this.#width : 0;
   }
 
   /** Two instructions in one dispatch; each keeps its record, so that counting and faults stay exact. */
@@ -398,10 +415,10 @@ class LoopBuilder {
     const f = this.#f;
     f.scope(() => {
       const frame = this.#frame(labels, outOfBudget);
-      const first = new DynamicContext(frame, pair.first.size, pair.first.flat);
+      const first = new DynamicContext(frame, pair.first.size, this.#flat(pair.first));
       emitSemantics(first, pair.first);
       f.set(this.#record, add(this.#record, i32(RECORD.bytes)));
-      const second = new DynamicContext(frame, pair.second.size, pair.second.flat);
+      const second = new DynamicContext(frame, pair.second.size, this.#flat(pair.second));
       second.continueFrom(first);
       emitSemantics(second, pair.second);
     });
@@ -458,8 +475,8 @@ class LoopBuilder {
       f.brIf(outOfBudget, leS(this.#left, i32(0)));
       // A branch within its page is linked to the record that the look-up finds, unless it cuts EIP to 16 bits in 32-bit code.
       const inPage = leU(load32(this.#record, RECORD.disp), i32(0xfff));
-      const uncut = geU(load8U(this.#record, RECORD.a), select(load32(cpu, FIELD.codeMode), i32(8), i32(0)));
-      f.if(and(inPage, uncut), () => f.set(this.#linkFrom, this.#record));
+      const uncut = this.#width === 64 ? i32(1) : geU(load8U(this.#record, RECORD.a), select(load32(cpu, FIELD.codeMode), i32(8), i32(0)));
+      f.if(this.#width === 64 ? inPage : and(inPage, uncut), () => f.set(this.#linkFrom, this.#record));
       this.#jump(labels);
     };
     if (condition) f.if(condition, take);
@@ -501,7 +518,9 @@ export function buildInterpreter(map: MemoryMap): Uint8Array<ArrayBuffer> {
   for (const specification of handlerTable.handlers) {
     if (specification.tier === 'warm') warm.set(specification.index, defineWarm(module, specification, memory, call, map));
   }
-  const run = module.declare(['i32', 'i32'], ['i32'], 'run');
-  run.define(new LoopBuilder(run, memory, call, imports, warm, map).build());
+  for (const [width, name] of [[32, 'run'], [64, 'run64']] as const) {
+    const run = module.declare(['i32', 'i32'], ['i32'], name);
+    run.define(new LoopBuilder(width, run, memory, call, imports, warm, map).build());
+  }
   return module.finish();
 }

@@ -2,11 +2,12 @@
 // and device accesses through a bounce buffer.
 import {
   add, and, eq, eqz, extendU, geU, gtS, i32, i64, type I32, type I64, load32, load32Uto64, load64, load8U, ltU, ne, or, select,
-  shl, shrU, store32, store64, store8, sub, wrap, xor,
+  shl, shrS, shrU, store32, store64, store8, sub, wrap, xor,
 } from '../emit/expressions.ts';
 import { FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
 import type { FunctionReference, ModuleBuilder, ValueType } from '../emit/wasmEncoder.ts';
-import { FIELD, SLOT, TLB, TLB_SUPERVISOR, TLB_USER } from '../state/layout.ts';
+import { PHYSICAL_BITS } from '../state/cpuModels.ts';
+import { FIELD, SLOT, SS, TLB, TLB_USER } from '../state/layout.ts';
 import type { MemoryMap } from '../state/memoryMap.ts';
 import { PHYSICAL_CODE, PHYSICAL_READ, PHYSICAL_WRITE } from '../../mmu/physicalMap.ts';
 
@@ -34,6 +35,10 @@ export interface MemoryFunctions {
   readonly flatRead: FunctionReference;
   readonly flatUpdate: FunctionReference;
   readonly flatWrite: FunctionReference;
+  /** The same in 64-bit mode: (cpu, record, linear i64, size, through the stack segment). */
+  readonly wideRead: FunctionReference;
+  readonly wideUpdate: FunctionReference;
+  readonly wideWrite: FunctionReference;
   /** (cpu, linear i64, size, access) -> host address, 0 on a fault: reads for helpers, segments already checked. */
   readonly readLinear: FunctionReference;
   /** (cpu, linear i64, size, access, value i64) -> 1 on a fault. */
@@ -51,16 +56,20 @@ export interface MemoryImports {
   readonly codeWritten: FunctionReference;
   /** (linear low, linear high, size, write): an armed data breakpoint may match. */
   readonly checkBreakpoints: FunctionReference;
-  /** (linear low, physical page number) -> WATCHED bits of a page, while data breakpoints are armed. */
+  /** (linear low, linear high, physical page number) -> WATCHED bits of a page, while data breakpoints are armed. */
   readonly watchedPage: FunctionReference;
 }
 
 const CR0_WP = 1 << 16;
 const CR0_PG = 1 << 31;
 const CR4_PAE = 1 << 5;
+const CR4_SMEP = 1 << 20;
+const CR4_SMAP = 1 << 21;
+const EFER_LMA = 1 << 10;
 const EFER_NXE = 1 << 11;
+const EFLAGS_AC = 1 << 18;
 const PTE = { P: 1, RW: 2, US: 4, A: 0x20, D: 0x40, PS: 0x80, G: 0x100 } as const;
-const PAGE_FAULT = 14;
+const STACK_FAULT = 12, GENERAL_PROTECTION = 13, PAGE_FAULT = 14;
 
 /** Host address of guest-physical RAM that a page-table entry lies in, or 0: (cpu, physical i64) -> i32. */
 function definePhysicalHost(module: ModuleBuilder, map: MemoryMap): FunctionReference {
@@ -77,7 +86,7 @@ function definePhysicalHost(module: ModuleBuilder, map: MemoryMap): FunctionRefe
 }
 
 /**
- * The page walk (SDM 3A 4.3, 4.4). Leaves the physical address in `mmioAddress`, sets accessed and dirty bits, and fills
+ * The page walk (SDM 3A 4.3 to 4.5). Leaves the physical address in `mmioAddress`, sets accessed and dirty bits, and fills
  * the TLB of the access's privilege. Rights of both levels combine; supervisor writes obey CR0.WP.
  */
 function defineTranslate(
@@ -87,12 +96,21 @@ function defineTranslate(
   const f = new FunctionBuilder(reference.type);
   const cpu = f.parameter<'i32'>(0), linear = f.parameter<'i64'>(1), access = f.parameter<'i32'>(2);
   const physical = f.local('i64'), rights = f.local('i32'), global = f.local('i32'), dirty = f.local('i32');
-  const present = f.local('i32');
+  const present = f.local('i32'), noExecute = f.local('i32');
   const cr0 = f.let(load32(cpu, FIELD.cr0)), cr4 = f.let(load32(cpu, FIELD.cr4));
   const isUser = f.let(and(shrU(access, 1), i32(1)));
   const isWrite = f.let(and(access, i32(ACCESS.write)));
 
+  const long = f.let(and(load32(cpu, FIELD.efer), i32(EFER_LMA)));
+  f.if(and(ne(shrS(shl(linear, 16), 16), linear), ne(long, i32(0))), () => {
+    // Not canonical (SDM 1 3.3.7.1): through the stack segment #SS, else #GP.
+    const vector = select(load32(cpu, FIELD.stackAccess), i32(STACK_FAULT), i32(GENERAL_PROTECTION));
+    f.do(store32(cpu, vector, FIELD.faultVector));
+    f.do(store32(cpu, i32(0), FIELD.faultError));
+    f.return(i32(0));
+  });
   f.set(dirty, i32(1));
+  f.set(noExecute, i32(0));
   f.set(rights, i32(PTE.RW | PTE.US));
   f.block((mapped) => {
     f.if(eqz(and(cr0, i32(CR0_PG))), () => {
@@ -101,18 +119,19 @@ function defineTranslate(
     });
     f.block((fault) => {
       f.set(present, i32(0));
-      const permit = (): void => checkRights(f, { cr0, isUser, isWrite, rights, present }, fault);
+      const permit = (): void => checkRights(f, { cpu, cr0, cr4, access, isUser, isWrite, rights, noExecute, present }, fault);
+      const walk = { cpu, linear, isWrite, physical, rights, noExecute, global, dirty, present };
       f.if(
         and(cr4, i32(CR4_PAE)),
-        () => walkPae(f, { cpu, linear, access, isWrite, physical, rights, global, dirty }, physicalHost, fault, permit),
-        () => walkLegacy(f, { cpu, linear, access, isWrite, cr4, physical, rights, global, dirty }, physicalHost, fault, permit),
+        () => walkPae(f, { ...walk, long }, physicalHost, fault, permit),
+        () => walkLegacy(f, { ...walk, cr4 }, physicalHost, fault, permit),
       );
       f.br(mapped);
     });
     f.do(store32(cpu, i32(PAGE_FAULT), FIELD.faultVector));
     f.do(store64(cpu, linear, FIELD.cr2));
-    const noExecute = and(load32(cpu, FIELD.efer), i32(EFER_NXE));
-    const fetch = select(and(noExecute, cr4), shl(and(access, i32(ACCESS.fetch)), 2), i32(0));
+    const guarded = or(and(shrU(load32(cpu, FIELD.efer), 11), and(shrU(cr4, 5), i32(1))), and(shrU(cr4, 20), i32(1)));
+    const fetch = select(and(guarded, i32(1)), shl(and(access, i32(ACCESS.fetch)), 2), i32(0));
     f.do(store32(cpu, or(or(present, shl(isWrite, 1)), or(shl(isUser, 2), fetch)), FIELD.faultError));
     f.return(i32(0));
   });
@@ -126,7 +145,7 @@ function defineTranslate(
   const watched = f.local('i32');
   f.set(watched, i32(0));
   f.if(load32(cpu, FIELD.breakpointsArmed), () =>
-    f.set(watched, f.call<'i32'>(watchedPage, wrap(linear), wrap(shrU(physical, 12)))),
+    f.set(watched, f.call<'i32'>(watchedPage, wrap(linear), wrap(shrU(linear, 32)), wrap(shrU(physical, 12)))),
   );
   f.if(eqz(and(watched, i32(WATCHED.reads))), () =>
     fillTlb(f, { cpu, linear, physical, page, host, isUser, cr0, rights, dirty, global, watched }),
@@ -139,10 +158,14 @@ function defineTranslate(
 
 type Permit = () => void;
 interface RightsLocals {
+  cpu: I32;
   cr0: I32;
+  cr4: I32;
+  access: I32;
   isUser: I32;
   isWrite: I32;
   rights: I32;
+  noExecute: I32;
   present: Local<'i32'>;
 }
 
@@ -153,15 +176,30 @@ function checkRights(f: FunctionBuilder, l: RightsLocals, fault: Label): void {
   const readOnly = eqz(and(l.rights, i32(PTE.RW)));
   const obeyed = or(l.isUser, and(shrU(l.cr0, 16), i32(1)));
   f.brIf(fault, and(and(l.isWrite, readOnly), obeyed));
+  const isFetch = and(shrU(l.access, 2), i32(1));
+  f.brIf(fault, and(l.noExecute, isFetch));
+  // The kernel on a user page (SDM 3A 4.6): no execution under SMEP; no data under SMAP but with EFLAGS.AC, which does
+  // not count for what user mode makes the processor look at.
+  f.if(and(and(l.cr4, i32(CR4_SMEP | CR4_SMAP)), and(eqz(l.isUser), ne(and(l.rights, i32(PTE.US)), i32(0)))), () => {
+    f.if(
+      isFetch,
+      () => f.brIf(fault, and(l.cr4, i32(CR4_SMEP))),
+      () => {
+        const allowed = and(ne(and(load32(l.cpu, FIELD.eflags), i32(EFLAGS_AC)), i32(0)), ne(load32(l.cpu, FIELD.cpl), i32(3)));
+        f.brIf(fault, and(ne(and(l.cr4, i32(CR4_SMAP)), i32(0)), eqz(allowed)));
+      },
+    );
+  });
 }
 
 interface WalkLocals {
   cpu: I32;
   linear: I64;
-  access: I32;
   isWrite: I32;
   physical: Local<'i64'>;
   rights: Local<'i32'>;
+  noExecute: Local<'i32'>;
+  present: Local<'i32'>;
   global: Local<'i32'>;
   dirty: Local<'i32'>;
 }
@@ -218,56 +256,107 @@ function walkLegacy(
   );
 }
 
-/** Physical address bits of a PAE entry: 51..12. */
-const PAE_FRAME = 0x000ffffffffff000n;
+/** Physical address bits of a 64-bit entry: 51..12. */
+const FRAME = 0x000ffffffffff000n;
+/** Reserved bits of 64-bit entries: physical address bits that there are not, and bit 63 without EFER.NXE. */
+const BEYOND = FRAME & ~(2n ** BigInt(PHYSICAL_BITS) - 1n);
+const NX = 2n ** 63n;
+const RESERVED_FAULT = 9;
 
-/** Three levels of 64-bit entries from the cached PDPTEs; 2 MiB pages. */
+/** Three or four levels of 64-bit entries: from the cached PDPTEs, or from CR3 in long mode; 2 MiB and 1 GiB pages. */
 function walkPae(
   f: FunctionBuilder,
-  l: WalkLocals,
+  l: WalkLocals & { long: I32 },
   physicalHost: FunctionReference,
   fault: Label,
   permit: Permit,
 ): void {
-  const { rights, physical } = l;
-  const linear = f.let(wrap(l.linear));
-  const noExecute = f.local('i32');
-  const pdpte = f.let(load64(add(l.cpu, shl(shrU(linear, 30), 3)), FIELD.pdptes));
-  f.brIf(fault, eqz(and(wrap(pdpte), i32(PTE.P))));
-  const pdeAddress = or(and(pdpte, i64(PAE_FRAME)), extendU(and(shrU(linear, 18), i32(0xff8))));
-  const pdeHost = f.let(f.call<'i32'>(physicalHost, pdeAddress));
-  f.brIf(fault, eqz(pdeHost));
-  const pde = f.let(load64(pdeHost));
-  f.brIf(fault, eqz(and(wrap(pde), i32(PTE.P))));
-  f.set(rights, and(rights, wrap(pde)));
-  f.set(noExecute, wrap(shrU(pde, 63)));
-  const permitFetch = (): void => {
-    permit();
-    const guarded = and(shrU(load32(l.cpu, FIELD.efer), 11), i32(1));
-    f.brIf(fault, and(and(noExecute, guarded), shrU(and(l.access, i32(ACCESS.fetch)), 2)));
+  const { rights, physical, noExecute, linear } = l;
+  const table = f.local('i64'), pml4Host = f.local('i32'), pdptHost = f.local('i32'), pml4e = f.local('i32'), pdpte = f.local('i32');
+  const executable = select(and(load32(l.cpu, FIELD.efer), i32(EFER_NXE)), i64(0), i64(NX));
+  // Bits 62..52 are free in long mode only.
+  const executes = f.let(or(executable, select(l.long, i64(0), i64(0x7ff0000000000000n))));
+  /** Reads an entry at the table's index; not present, or with reserved bits set, it faults. */
+  const entryAt = (host: I32, reserved: bigint): I64 => {
+    f.brIf(fault, eqz(host));
+    const entry = f.let(load64(host));
+    f.brIf(fault, eqz(and(wrap(entry), i32(PTE.P))));
+    f.if(ne(and(entry, or(executes, i64(reserved))), i64(0)), () => {
+      f.set(l.present, i32(RESERVED_FAULT));
+      f.br(fault);
+    });
+    f.set(rights, and(rights, wrap(entry)));
+    f.set(noExecute, or(noExecute, wrap(shrU(entry, 63))));
+    return entry;
   };
-  f.if(
-    and(wrap(pde), i32(PTE.PS)),
-    () => {
-      permitFetch();
-      markLeaf(f, l, pdeHost, f.let(wrap(pde)));
-      const frame = and(pde, i64(PAE_FRAME & ~0x1fffffn));
-      f.set(physical, or(frame, extendU(and(linear, i32(0x1fffff)))));
-    },
-    () => {
-      const pteAddress = or(and(pde, i64(PAE_FRAME)), extendU(and(shrU(linear, 9), i32(0xff8))));
-      const pteHost = f.let(f.call<'i32'>(physicalHost, pteAddress));
-      f.brIf(fault, eqz(pteHost));
-      const pte = f.let(load64(pteHost));
-      f.brIf(fault, eqz(and(wrap(pte), i32(PTE.P))));
-      f.set(rights, and(rights, wrap(pte)));
-      f.set(noExecute, or(noExecute, wrap(shrU(pte, 63))));
-      permitFetch();
-      markTable(f, pdeHost, f.let(wrap(pde)));
-      markLeaf(f, l, pteHost, f.let(wrap(pte)));
-      f.set(physical, or(and(pte, i64(PAE_FRAME)), extendU(and(linear, i32(0xfff)))));
-    },
-  );
+  const hostOf = (shift: number): I32 =>
+    f.call<'i32'>(physicalHost, or(table, and(shrU(linear, shift - 3), i64(0xff8))));
+  f.set(pml4Host, i32(0));
+  f.set(pdptHost, i32(0));
+  f.block((directory) => {
+    f.if(eqz(l.long), () => {
+      // 32-bit PAE: the PDPTEs are registers without rights of their own.
+      const cached = f.let(load64(add(l.cpu, shl(and(wrap(shrU(linear, 30)), i32(3)), 3)), FIELD.pdptes));
+      f.brIf(fault, eqz(and(wrap(cached), i32(PTE.P))));
+      f.set(table, and(cached, i64(FRAME)));
+      f.br(directory);
+    });
+    f.set(table, and(load64(l.cpu, FIELD.cr3), i64(FRAME)));
+    f.set(pml4Host, hostOf(39));
+    const first = entryAt(pml4Host, BEYOND | BigInt(PTE.PS));
+    f.set(pml4e, wrap(first));
+    f.set(table, and(first, i64(FRAME)));
+    f.set(pdptHost, hostOf(30));
+    const second = entryAt(pdptHost, BEYOND);
+    f.set(pdpte, wrap(second));
+    f.if(and(pdpte, i32(PTE.PS)), () => {
+      f.if(ne(and(second, i64(0x3fffe000)), i64(0)), () => {
+        f.set(l.present, i32(RESERVED_FAULT));
+        f.br(fault);
+      });
+      permit();
+      markTable(f, pml4Host, pml4e);
+      markLeaf(f, l, pdptHost, pdpte);
+      f.set(physical, or(and(second, i64(FRAME & ~0x3fffffffn)), and(linear, i64(0x3fffffff))));
+    }, () => {
+      f.set(table, and(second, i64(FRAME)));
+      f.br(directory);
+    });
+    f.set(table, i64(-1));
+  });
+  const markUpper = (): void =>
+    f.if(pml4Host, () => {
+      markTable(f, pml4Host, pml4e);
+      markTable(f, pdptHost, pdpte);
+    });
+  f.if(ne(table, i64(-1)), () => {
+    const pdeHost = f.let(hostOf(21));
+    const pde = entryAt(pdeHost, BEYOND);
+    const pdeLow = f.let(wrap(pde));
+    f.if(
+      and(pdeLow, i32(PTE.PS)),
+      () => {
+        f.if(ne(and(pde, i64(0x1fe000)), i64(0)), () => {
+          f.set(l.present, i32(RESERVED_FAULT));
+          f.br(fault);
+        });
+        permit();
+        markUpper();
+        markLeaf(f, l, pdeHost, pdeLow);
+        f.set(physical, or(and(pde, i64(FRAME & ~0x1fffffn)), and(linear, i64(0x1fffff))));
+      },
+      () => {
+        f.set(table, and(pde, i64(FRAME)));
+        const pteHost = f.let(hostOf(12));
+        const pte = entryAt(pteHost, BEYOND);
+        permit();
+        markUpper();
+        markTable(f, pdeHost, pdeLow);
+        markLeaf(f, l, pteHost, f.let(wrap(pte)));
+        f.set(physical, or(and(pte, i64(FRAME)), and(linear, i64(0xfff))));
+      },
+    );
+  });
 }
 
 interface FillLocals {
@@ -287,7 +376,7 @@ interface FillLocals {
 /** A write tag only where a write needs no look: writable, dirty already, and no decoded code on the page. */
 function fillTlb(f: FunctionBuilder, l: FillLocals): void {
   const index = and(shrU(wrap(l.linear), 7), i32((TLB.entries - 1) * TLB.bytes));
-  const entry = f.let(add(add(l.cpu, select(l.isUser, i32(TLB_USER), i32(TLB_SUPERVISOR))), index));
+  const entry = f.let(add(add(l.cpu, select(l.isUser, i32(TLB_USER), load32(l.cpu, FIELD.supervisorTlb))), index));
   const tag = f.let(and(l.linear, i64(~0xfffn)));
   const writable = or(
     and(shrU(l.rights, 1), i32(1)),
@@ -317,13 +406,15 @@ function copyBytes(f: FunctionBuilder, target: (i: I32) => I32, source: (i: I32)
   });
 }
 
-/** Exports a function for callers with 32-bit values: an i64 costs them a BigInt. */
-function exportNarrow(module: ModuleBuilder, name: string, callee: FunctionReference, types: readonly ValueType[]): void {
-  const reference = module.declare(types.map(() => 'i32'), ['i32'], name);
+/** Exports a function for TypeScript with each i64 as two i32, the low half first: an i64 would be a BigInt. */
+function exportHalves(module: ModuleBuilder, name: string, callee: FunctionReference): void {
+  const types = callee.type.parameters;
+  const reference = module.declare(types.flatMap((type): ValueType[] => (type === 'i64' ? ['i32', 'i32'] : ['i32'])), ['i32'], name);
   const f = new FunctionBuilder(reference.type);
-  const values = types.map((type, index) => {
-    const value = f.parameter<'i32'>(index);
-    return type === 'i64' ? extendU(value) : value;
+  let next = 0;
+  const values = types.map((type) => {
+    const low = f.parameter<'i32'>(next++);
+    return type === 'i64' ? or(extendU(low), shl(extendU(f.parameter<'i32'>(next++)), 32)) : low;
   });
   f.return(f.call<'i32'>(callee, ...values));
   f.unreachable();
@@ -458,11 +549,17 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     );
   };
 
+  const noteStack = (f: FunctionBuilder, cpu: I32, slot: I32): void => {
+    const number = f.let(sub(slot, add(cpu, i32(SS * 3 * SLOT.bytes))));
+    f.do(store32(cpu, ltU(number, i32(3 * SLOT.bytes)), FIELD.stackAccess));
+  };
+
   const slowRead = module.declare(['i32', 'i32', 'i32', 'i64', 'i32'], ['i32']);
   {
     const f = new FunctionBuilder(slowRead.type);
     const cpu = f.parameter<'i32'>(0), slot = f.parameter<'i32'>(2), address = f.parameter<'i64'>(3), size = f.parameter<'i32'>(4);
     f.do(store32(cpu, f.parameter<'i32'>(1), FIELD.record));
+    noteStack(f, cpu, slot);
     checkLimit(f, slot, address, size, false, () => f.return(i32(0)));
     f.return(f.call<'i32'>(access, cpu, linearOf(cpu, slot, address), size, userAccess(cpu)));
     f.unreachable();
@@ -496,6 +593,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     const f = new FunctionBuilder(slowUpdate.type);
     const cpu = f.parameter<'i32'>(0), slot = f.parameter<'i32'>(2), address = f.parameter<'i64'>(3), size = f.parameter<'i32'>(4);
     f.do(store32(cpu, f.parameter<'i32'>(1), FIELD.record));
+    noteStack(f, cpu, slot);
     checkLimit(f, slot, address, size, true, () => f.return(i32(0)));
     f.return(f.call<'i32'>(updateLinear, cpu, linearOf(cpu, slot, address), size));
     f.unreachable();
@@ -520,6 +618,25 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     true,
   );
 
+  /** The same in 64-bit mode; the stack segment matters for the exception of a non-canonical address. */
+  const wide = (results: (f: FunctionBuilder, cpu: I32, linear: I64, size: I32) => I32, withValue: boolean): FunctionReference => {
+    const reference = module.declare(['i32', 'i32', 'i64', 'i32', 'i32', ...(withValue ? (['i64'] as const) : [])], ['i32']);
+    const f = new FunctionBuilder(reference.type);
+    const cpu = f.parameter<'i32'>(0);
+    f.do(store32(cpu, f.parameter<'i32'>(1), FIELD.record));
+    f.do(store32(cpu, f.parameter<'i32'>(4), FIELD.stackAccess));
+    f.return(results(f, cpu, f.parameter<'i64'>(2), f.parameter<'i32'>(3)));
+    f.unreachable();
+    reference.define(f.finish());
+    return reference;
+  };
+  const wideRead = wide((f, cpu, linear, size) => f.call(access, cpu, linear, size, userAccess(cpu)), false);
+  const wideUpdate = wide((f, cpu, linear, size) => f.call(updateLinear, cpu, linear, size), false);
+  const wideWrite = wide(
+    (f, cpu, linear, size) => f.call(writeLinear, cpu, linear, size, userAccess(cpu), f.parameter<'i64'>(5)),
+    true,
+  );
+
   const commitUpdate = module.declare(['i32'], []);
   {
     const f = new FunctionBuilder(commitUpdate.type);
@@ -538,6 +655,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     const f = new FunctionBuilder(slowWrite.type);
     const cpu = f.parameter<'i32'>(0), slot = f.parameter<'i32'>(2), address = f.parameter<'i64'>(3), size = f.parameter<'i32'>(4);
     f.do(store32(cpu, f.parameter<'i32'>(1), FIELD.record));
+    noteStack(f, cpu, slot);
     checkLimit(f, slot, address, size, true, () => f.return(i32(1)));
     f.return(
       f.call<'i32'>(writeLinear, cpu, linearOf(cpu, slot, address), size, userAccess(cpu), f.parameter<'i64'>(5)),
@@ -546,12 +664,13 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     slowWrite.define(f.finish());
   }
 
-  exportNarrow(module, 'translate32', translate, ['i32', 'i64', 'i32']);
-  exportNarrow(module, 'readLinear32', access, ['i32', 'i64', 'i32', 'i32']);
-  exportNarrow(module, 'writeLinear32', writeLinear, ['i32', 'i64', 'i32', 'i32', 'i64']);
+  exportHalves(module, 'translate', translate);
+  exportHalves(module, 'readLinear', access);
+  exportHalves(module, 'writeLinear', writeLinear);
 
   return {
-    translate, slowRead, slowUpdate, commitUpdate, slowWrite, flatRead, flatUpdate, flatWrite, readLinear: access, writeLinear,
+    translate, slowRead, slowUpdate, commitUpdate, slowWrite, flatRead, flatUpdate, flatWrite, wideRead, wideUpdate, wideWrite, readLinear: access,
+    writeLinear,
   };
 }
 

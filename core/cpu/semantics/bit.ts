@@ -3,7 +3,7 @@
 // Where we depart from the manual: BSF and BSR of zero leave the destination as it is, as silicon does; flags that the
 // manual leaves undefined stay as they are except those of the scans: PF is the index's, SF/AF/CF/OF are cleared.
 import {
-  add, and, clz, ctz, eqz, i32, i64, type I32, ne, not, or, rotl, select, shl, shrS, shrU, sub, xor,
+  add, and, clz, ctz, eqz, i32, i64, type I32, type I64, not, or, rotl, select, shl, shrS, shrU, sub, wrap, xor,
 } from '../emit/expressions.ts';
 import { literal, type Operand, type Semantics, type SemanticsContext, signedWide, type Size, unsignedWide, type Value } from './context.ts';
 import { overflowFlag, setCarryOverflow } from './flags.ts';
@@ -24,7 +24,8 @@ function changed(value: Value, mask: Value, change: Change): Value {
 }
 
 function carryFromBit(x: SemanticsContext, value: Value, position: Value): void {
-  const bit = and(shrU(value as I32, position as I32), i32(1));
+  const shifted = shrU(value, position);
+  const bit = and(shifted.type === 'i64' ? wrap(shifted as I64) : (shifted as I32), i32(1));
   setCarryOverflow(x, bit, x.f.let(overflowFlag(x)));
 }
 
@@ -69,7 +70,8 @@ const scan =
   (x, dst, src) => {
     const value = x.read(src);
     const found = x.f.let(index(value, dst.size));
-    x.f.if(ne(value, literal(dst.size, 0)), () => x.write(dst, found));
+    // A 32-bit destination that stays as it is loses its upper half in 64-bit mode all the same.
+  x.write(dst, select(eqz(value), x.f.let(x.read(dst)), found));
     // ZF is the source's; bit 8 keeps it clear while PF comes from the index.
     x.setFlagResult(select(eqz(value), i64(0), or(unsignedWide(found, dst.size), i64(0x100))));
     x.setFlagCarry(i32(0));
@@ -85,6 +87,13 @@ export const scanReverse: Semantics = scan((value) =>
 export const byteSwap: Semantics = (x, dst) => {
   if (dst.size === 16) {
     x.write(dst, i32(0));
+    return;
+  }
+  if (dst.size === 64) {
+    const wide = x.f.let(x.read(dst)) as I64;
+    const halves = x.f.let(rotl(wide, 32));
+    const words = x.f.let(or(shl(and(halves, i64(0x0000ffff0000ffffn)), 16), and(shrU(halves, 16), i64(0x0000ffff0000ffffn))));
+    x.write(dst, or(shl(and(words, i64(0x00ff00ff00ff00ffn)), 8), and(shrU(words, 8), i64(0x00ff00ff00ff00ffn))));
     return;
   }
   const value = x.f.let(x.read(dst)) as I32;

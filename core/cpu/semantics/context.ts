@@ -54,6 +54,8 @@ export interface SemanticsContext {
   /** Faults as a write would, and changes nothing. */
   probeWrite(address: I64, size: Size): void;
   immediate(): I32;
+  /** The 64 bits of an Iq operand. */
+  wideImmediate(): I64;
 
   register(index: number, size: Size): Value;
   setRegister(index: number, size: Size, value: Value): void;
@@ -92,6 +94,8 @@ export interface SemanticsContext {
   nextRip(): I64;
   /** Branches to the record's target when the condition holds; without one, always. */
   branchRelative(condition?: I32): void;
+  /** In 64-bit code a branch to a non-canonical address faults, before anything has changed. */
+  checkTarget(rip: I64): void;
   /** Branches to an address in the current code segment, wrapped to the operand size. */
   branchTo(rip: I64): void;
 }

@@ -3,14 +3,18 @@ import {
   add, and, eq, eqz, extendU, geU, i32, i64, type I32, type I64, load64, or, select, shrU, store64, xor,
 } from '../emit/expressions.ts';
 import { FIELD, FLAG, RAX, RBP, RSP } from '../state/layout.ts';
-import { narrow, type Semantics, type SemanticsContext, signedWide, truncate } from './context.ts';
+import { narrow, type Semantics, type SemanticsContext, signedWide, truncate, unsignedWide } from './context.ts';
 import { condition, carryFlag, overflowFlag, readEflags, setCarryOverflow, writeArithmeticFlags } from './flags.ts';
 
 /** SDM 2B MOV. */
 export const move: Semantics = (x, dst, src) => x.write(dst, x.read(src));
 
+/** SDM 2B MOV r64, imm64. */
+export const moveWideImmediate: Semantics = (x, dst) => x.write(dst, x.wideImmediate());
+
 /** SDM 2B MOVZX. */
-export const moveZeroExtended: Semantics = (x, dst, src) => x.write(dst, x.read(src));
+export const moveZeroExtended: Semantics = (x, dst, src) =>
+  x.write(dst, dst.size === 64 ? unsignedWide(x.read(src), src.size) : x.read(src));
 
 /** SDM 2B MOVSX. */
 export const moveSignExtended: Semantics = (x, dst, src) =>

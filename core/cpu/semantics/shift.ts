@@ -3,7 +3,7 @@
 // Where we depart from the manual: OF, which it leaves undefined for counts other than 1, follows silicon: the rule for
 // one-bit shifts applied to the last step. SHLD and SHRD of 16-bit operands by more than 16 continue with the destination.
 import {
-  and, extendU, i32, i64, type I32, type I64, or, remU, shl, shrS, shrU, sub,
+  and, extendU, i32, i64, type I32, type I64, or, remU, rotl, rotr, shl, shrS, shrU, sub,
   wrap, xor,
 } from '../emit/expressions.ts';
 import { RCX } from '../state/layout.ts';
@@ -55,6 +55,14 @@ const wrapShift = (value: Value, by: number): I32 =>
 export const shiftLeft: Semantics = (x, dst, source) => {
   const size = dst.size;
   unlessZero(x, dst, source, (value, count) => {
+    if (size === 64) {
+      const before = x.f.let(shl(value as I64, sub(extendU(count), i64(1))));
+      const shifted = x.f.let(shl(before, 1));
+      x.write(dst, shifted);
+      const last = x.f.let(wrap(shrU(before, 63)));
+      shiftFlags(x, shifted, size, last, xor(last, topBit(shifted, size)));
+      return;
+    }
     // One i64 shift gives result and carry alike for operands up to 32 bits.
     const wide = x.f.let(shl(unsignedWide(value, size), extendU(count)));
     const result = x.f.let(typed(wide, size));
@@ -94,7 +102,8 @@ export const rotateLeft: Semantics = (x, dst, source) => {
     const by = extendU(and(count, i32(size - 1)));
     const wide = x.f.let(unsignedWide(value, size));
     const back = and(sub(i64(size), by), i64(size - 1));
-    const result = x.f.let(typed(or(shl(wide, by), shrU(wide, back)), size));
+    const turned = size === 64 ? rotl(wide, by) : or(shl(wide, by), shrU(wide, back));
+    const result = x.f.let(typed(turned, size));
     x.write(dst, result);
     const carry = x.f.let(and(wrap(unsignedWide(result, size)), i32(1)));
     setCarryOverflow(x, carry, xor(carry, topBit(result, size)));
@@ -108,7 +117,8 @@ export const rotateRight: Semantics = (x, dst, source) => {
     const by = extendU(and(count, i32(size - 1)));
     const wide = x.f.let(unsignedWide(value, size));
     const back = and(sub(i64(size), by), i64(size - 1));
-    const result = x.f.let(typed(or(shrU(wide, by), shl(wide, back)), size));
+    const turned = size === 64 ? rotr(wide, by) : or(shrU(wide, by), shl(wide, back));
+    const result = x.f.let(typed(turned, size));
     x.write(dst, result);
     const carry = x.f.let(topBit(result, size));
     setCarryOverflow(x, carry, xor(carry, wrapShift(result, size - 2)));
@@ -120,9 +130,30 @@ function throughCarryCount(x: SemanticsContext, count: I32, size: Size): I32 {
   return size === 8 || size === 16 ? x.f.let(remU(count, i32(size + 1))) : count;
 }
 
+/** Rotates through carry by 1 to 63: 65 bits do not fit, so that each part is shifted for itself (by 64 as by 63 and 1). */
+function rotateCarry64(x: SemanticsContext, dst: Operand, source: Operand | undefined, way: 'left' | 'right'): void {
+  const [forth, back] = way === 'left' ? ([shl, shrU] as const) : ([shrU, shl] as const);
+  unlessZero(x, dst, source, (given, count) => {
+    const value = given as I64, by = x.f.let(extendU(count));
+    const carryBefore = x.f.let(extendU(carryFlag(x)));
+    // The carry goes in behind the bits that leave; what left before it comes back behind it.
+    const carried = way === 'left' ? shl(carryBefore, sub(by, i64(1))) : shl(carryBefore, sub(i64(64), by));
+    const around = back(back(value, sub(i64(64), by)), 1);
+    const result = x.f.let(or(or(forth(value, by), carried), around));
+    x.write(dst, result);
+    const carry = x.f.let(way === 'left' ? bitAt(value, sub(i64(64), by)) : bitAt(value, sub(by, i64(1))));
+    const other = way === 'left' ? carry : wrapShift(result, 62);
+    setCarryOverflow(x, carry, xor(other, topBit(result, 64)));
+  });
+}
+
 /** SDM 2B RCL: the operand and CF as one number of size + 1 bits (operands up to 32 bits fit an i64). */
 export const rotateCarryLeft: Semantics = (x, dst, source) => {
   const size = dst.size;
+  if (size === 64) {
+    rotateCarry64(x, dst, source, 'left');
+    return;
+  }
   unlessZero(x, dst, source, (value, count) => {
     const by = x.f.let(extendU(throughCarryCount(x, count, size)));
     const carryBefore = x.f.let(carryFlag(x));
@@ -138,6 +169,10 @@ export const rotateCarryLeft: Semantics = (x, dst, source) => {
 /** SDM 2B RCR. */
 export const rotateCarryRight: Semantics = (x, dst, source) => {
   const size = dst.size;
+  if (size === 64) {
+    rotateCarry64(x, dst, source, 'right');
+    return;
+  }
   unlessZero(x, dst, source, (value, count) => {
     const by = x.f.let(extendU(throughCarryCount(x, count, size)));
     const carryBefore = x.f.let(carryFlag(x));
@@ -149,7 +184,7 @@ export const rotateCarryRight: Semantics = (x, dst, source) => {
   });
 };
 
-/** Shared part of SHLD and SHRD for 16- and 32-bit operands. */
+/** Shared part of SHLD and SHRD. */
 function doubleShift(
   x: SemanticsContext,
   dst: Operand,
@@ -170,6 +205,10 @@ export const doubleShiftLeft: Semantics = (x, dst, src, source) => {
   const size = dst.size;
   const filler = x.f.let(unsignedWide(x.read(src), size));
   doubleShift(x, dst, source, (value, count) => {
+    if (size === 64) {
+      const shifted = or(shl(value, count), shrU(filler, sub(i64(64), count)));
+      return { result: shifted, carry: bitAt(value, sub(i64(64), count)) };
+    }
     if (size === 16) {
       // dst:src:dst in 48 bits, so that counts up to 31 shift in the destination again.
       const chain = x.f.let(or(or(shl(value, 32), shl(filler, 16)), value));
@@ -187,6 +226,10 @@ export const doubleShiftRight: Semantics = (x, dst, src, source) => {
   const size = dst.size;
   const filler = x.f.let(unsignedWide(x.read(src), size));
   doubleShift(x, dst, source, (value, count) => {
+    if (size === 64) {
+      const shifted = or(shrU(value, count), shl(filler, sub(i64(64), count)));
+      return { result: shifted, carry: bitAt(value, sub(count, i64(1))) };
+    }
     const chain = size === 16 ? or(or(shl(value, 32), shl(filler, 16)), value) : or(shl(filler, 32), value);
     const before = x.f.let(shrU(chain, sub(count, i64(1))));
     return { result: typed(shrU(before, 1), size), carry: and(wrap(before), i32(1)) };

@@ -9,7 +9,7 @@ import {
 } from '../emit/expressions.ts';
 import type { Local } from '../emit/functionBuilder.ts';
 import { FIELD, FLAG, RAX, RCX, RDI, RSI } from '../state/layout.ts';
-import { type SemanticsContext, type Size, truncate, type Value } from './context.ts';
+import { narrow, type SemanticsContext, type Size, truncate, typeOf, type Value } from './context.ts';
 import { subFlags } from './flags.ts';
 
 /** What string semantics need beyond the ordinary context. */
@@ -171,8 +171,8 @@ export const storeString =
         const low = f.let(and(x.register(RAX, 32) as I32, i32(0xff)));
         if (x.size !== 8) {
           // Only a value of equal bytes, zero above all, is a fill.
-          const spread = truncate(mul(low, i32(0x01010101)), x.size);
-          f.brIf(single, ne(spread, x.register(RAX, x.size)));
+          const spread = mul(extendU(low), i64(0x0101010101010101n));
+          f.brIf(single, ne(truncate(narrow(spread, x.size), x.size), x.register(RAX, x.size)));
         }
         const count = runLength(x, r, f.let(toPageEnd(to)));
         f.brIf(single, ltU(count, i32(2)));
@@ -202,11 +202,11 @@ export const loadString =
 /** The comparison's operands: kept for the flags at the end. */
 function comparison(x: StringContext, repeat: Repeat): { set(a: Value, b: Value): void; stop(): I32; flags(): void } {
   const { f } = x;
-  const a = f.local('i32'), b = f.local('i32');
+  const a = f.local(typeOf(x.size)), b = f.local(typeOf(x.size));
   return {
     set: (first, second) => {
-      f.set(a, first as I32);
-      f.set(b, second as I32);
+      f.set(a, first);
+      f.set(b, second);
     },
     stop: () => (repeat === 'while-equal' ? ne(a, b) : eq(a, b)),
     flags: () => subFlags(x, a, b, f.let(truncate(sub(a, b), x.size)), x.size),

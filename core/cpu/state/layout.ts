@@ -102,6 +102,19 @@ export const FIELD = {
   cliCounts: 3744,
   /** Page walks that filled a TLB entry, i64. */
   tlbFills: 3760,
+  /** Offset of the TLB that the kernel's accesses fill: with EFLAGS.AC under SMAP another one. */
+  supervisorTlb: 3768,
+  /** Whether the access on the slow path goes through the stack segment. */
+  stackAccess: 3772,
+  // Model-specific registers of long mode, i64 each (SDM 4).
+  star: 3776,
+  lstar: 3784,
+  cstar: 3792,
+  sfmask: 3800,
+  kernelGsBase: 3808,
+  tscAux: 3816,
+  pat: 3824,
+  xcr0: 3832,
 } as const;
 
 /** How code is decoded: its default size, and whether ES, SS and DS are flat 4 GiB segments. */
@@ -148,7 +161,10 @@ export const TLB = {
 
 export const TLB_SUPERVISOR = STATE_BYTES;
 export const TLB_USER = TLB_SUPERVISOR + TLB.entries * TLB.bytes;
-export const VCPU_BYTES = TLB_USER + TLB.entries * TLB.bytes;
+/** The kernel's with EFLAGS.AC set under SMAP: the one in which user pages may stand. */
+export const TLB_SUPERVISOR_AC = TLB_USER + TLB.entries * TLB.bytes;
+export const TLBS = [TLB_SUPERVISOR, TLB_USER, TLB_SUPERVISOR_AC] as const;
+export const VCPU_BYTES = TLB_SUPERVISOR_AC + TLB.entries * TLB.bytes;
 
 /** A decoded instruction. */
 export const RECORD = {
@@ -175,6 +191,8 @@ export const FLAG = {
   CF: 1 << 0, PF: 1 << 2, AF: 1 << 4, ZF: 1 << 6, SF: 1 << 7, TF: 1 << 8, IF: 1 << 9, DF: 1 << 10, OF: 1 << 11,
   IOPL: 3 << 12, NT: 1 << 14, RF: 1 << 16, VM: 1 << 17, AC: 1 << 18, VIF: 1 << 19, VIP: 1 << 20, ID: 1 << 21,
 } as const;
+/** IA32_EFER (SDM 3A 2.2.1). */
+export const EFER = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11 } as const;
 export const ARITHMETIC_FLAGS = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.OF;
 
 /** What `run` returns. */

@@ -23,10 +23,14 @@ export function breakpointsChanged(cpu: Cpu): void {
   cpu.flushTlb(false);
 }
 
-function matches(cpu: Cpu, index: number, address: number, size: number): boolean {
+/** A breakpoint's address: of 64 bits in 64-bit code. */
+const address = (cpu: Cpu, index: number): number =>
+  cpu.is64 ? cpu.getWide(FIELD.dr + index * 8) : cpu.get32(FIELD.dr + index * 8);
+
+function matches(cpu: Cpu, index: number, at: number, size: number): boolean {
   const length = lengthOf(cpu, index);
-  const start = (cpu.get32(FIELD.dr + index * 8) & ~(length - 1)) >>> 0;
-  return address < start + length && start < address + size;
+  const linear = address(cpu, index), start = linear - (((linear % length) + length) % length);
+  return at < start + length && start < at + size;
 }
 
 /** Whether a data breakpoint of the guest's own lies on a linear page. */
@@ -63,7 +67,7 @@ export function instructionBreakpoints(cpu: Cpu, linear: number): number {
   let hits = 0;
   if ((cpu.get32(DR7) & 0xff) === 0) return 0;
   for (let index = 0; index < 4; index++) {
-    if (kindOf(cpu, index) === KIND.execute && enabled(cpu, index) && cpu.get32(FIELD.dr + index * 8) === linear) {
+    if (kindOf(cpu, index) === KIND.execute && enabled(cpu, index) && address(cpu, index) === linear) {
       hits |= 1 << index;
     }
   }

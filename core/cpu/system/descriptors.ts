@@ -37,11 +37,11 @@ export function findDescriptor(cpu: Cpu, selector: number): Descriptor | null {
     base = cpu.segmentBase(LDTR);
     limit = cpu.segmentField(LDTR, SEGMENT.limit);
   } else {
-    base = cpu.get32(FIELD.gdtrBase);
+    base = cpu.getWide(FIELD.gdtrBase);
     limit = cpu.get32(FIELD.gdtrLimit);
   }
   if (offset + 7 > limit) return null;
-  const address = (base + offset) >>> 0;
+  const address = cpu.isLong ? base + offset : (base + offset) >>> 0;
   return { selector, address, low: cpu.readLinear(address, 4), high: cpu.readLinear(address + 4, 4) };
 }
 
@@ -98,6 +98,10 @@ function loadDataSegment(cpu: Cpu, segment: number, selector: number, vector: nu
 }
 
 function loadStackSegment(cpu: Cpu, selector: number): void {
+  if (isNull(selector) && cpu.is64 && cpu.cpl !== 3 && (selector & 3) === cpu.cpl) {
+    cpu.setSegment(SS, selector, 0, 0, 0);
+    return;
+  }
   if (isNull(selector)) raise(VECTOR.GP, 0);
   const d = checkStackSegment(cpu, selector, cpu.cpl, VECTOR.GP);
   markAccessed(cpu, d);

@@ -6,11 +6,13 @@ import {
   attributesOf, baseOf, checkStackSegment, type Descriptor, dplOf, installSegment, isCode, isConforming, isNull, isPresent,
   isSystem, limitOf, markAccessed, readDescriptor, typeOf,
 } from './descriptors.ts';
-import { checkReturnCode, innerStack, returnOuter } from './interrupts.ts';
+import { innerStack, returnOuter } from './interrupts.ts';
+import { checkReturnCode } from './returns.ts';
+import { callLongGate, checkOffset, checkWidth, longGateTarget, returnFarLong } from './longMode.ts';
 import { Stack } from './stack.ts';
 import { switchTask } from './tasks.ts';
 
-type Size = 2 | 4;
+type Size = 2 | 4 | 8;
 
 /** JMP ptr16:16/32. `next` is the address behind the instruction. */
 export function jumpFar(cpu: Cpu, selector: number, offset: number, next: number): void {
@@ -19,6 +21,12 @@ export function jumpFar(cpu: Cpu, selector: number, offset: number, next: number
     return;
   }
   const d = farTarget(cpu, selector);
+  if (isSystem(d) && cpu.isLong) {
+    const target = longGateTarget(cpu, d, selector);
+    if (!isConforming(target.code) && dplOf(target.code) !== cpu.cpl) raise(VECTOR.GP, target.selector & 0xfffc);
+    enterCode(cpu, target.code, (target.selector & 0xfffc) | cpu.cpl, target.offset);
+    return;
+  }
   if (isSystem(d)) {
     jumpThroughGate(cpu, d, selector, next);
     return;
@@ -36,12 +44,16 @@ export function callFar(cpu: Cpu, selector: number, offset: number, size: Size, 
     return;
   }
   const d = farTarget(cpu, selector);
+  if (isSystem(d) && cpu.isLong) {
+    callLongGate(cpu, d, selector, next);
+    return;
+  }
   if (isSystem(d)) {
     callThroughGate(cpu, d, selector, next);
     return;
   }
   checkDirect(cpu, d, selector);
-  if (offset > limitOf(d)) raise(VECTOR.GP, 0);
+  checkOffset(cpu, d, offset);
   pushReturn(cpu, size, next);
   enterCode(cpu, d, (selector & 0xfffc) | cpu.cpl, offset);
 }
@@ -69,11 +81,12 @@ function farTarget(cpu: Cpu, selector: number): Descriptor {
 function checkDirect(cpu: Cpu, d: Descriptor, selector: number): void {
   const allowed = isConforming(d) ? dplOf(d) <= cpu.cpl : (selector & 3) <= cpu.cpl && dplOf(d) === cpu.cpl;
   if (!isCode(d) || !allowed) raise(VECTOR.GP, selector & 0xfffc);
+  checkWidth(cpu, d, selector);
   if (!isPresent(d)) raise(VECTOR.NP, selector & 0xfffc);
 }
 
 function enterCode(cpu: Cpu, d: Descriptor, selector: number, offset: number): void {
-  if (offset > limitOf(d)) raise(VECTOR.GP, 0);
+  checkOffset(cpu, d, offset);
   markAccessed(cpu, d);
   installSegment(cpu, CS, selector, d);
   cpu.rip = offset;
@@ -102,7 +115,7 @@ interface GateTarget {
   readonly code: Descriptor;
   readonly selector: number;
   readonly offset: number;
-  readonly size: Size;
+  readonly size: 2 | 4;
 }
 
 function gateTarget(cpu: Cpu, gate: Descriptor, selector: number): GateTarget {
@@ -171,6 +184,10 @@ function callInner(cpu: Cpu, target: GateTarget, level: number, parameters: numb
 
 /** RETF, releasing `extra` bytes of parameters on both stacks. */
 export function returnFar(cpu: Cpu, size: Size, extra: number): void {
+  if (cpu.isLong) {
+    returnFarLong(cpu, size, extra);
+    return;
+  }
   const stack = Stack.current(cpu);
   const rip = stack.pop(size), selector = stack.pop(size) & 0xffff;
   if (!cpu.usesDescriptors) {
@@ -195,31 +212,37 @@ export function returnFar(cpu: Cpu, size: Size, extra: number): void {
   returnOuter(cpu, { code, selector, rip, stackDescriptor, stackSelector, pointer: (pointer + extra) >>> 0 });
 }
 
-/** Flat code and data of SYSENTER and SYSEXIT (attributes present, accessed, 4 GiB, 32-bit). */
-function flat(cpu: Cpu, segment: number, selector: number, level: number): void {
+/** Flat code and data of SYSENTER and SYSEXIT (attributes present, accessed, 4 GiB, 32- or 64-bit). */
+function flat(cpu: Cpu, segment: number, selector: number, level: number, is64: boolean): void {
   const type = segment === CS ? 0x1b : 0x13;
-  cpu.setSegment(segment, selector, 0, 0xffffffff, 0xc080 | type | (level << 5));
+  const width = segment === CS && is64 ? 0xa080 : 0xc080;
+  cpu.setSegment(segment, selector, 0, 0xffffffff, width | type | (level << 5));
 }
 
-/** SDM 2B SYSENTER. */
+/** SDM 2B SYSENTER: in IA-32e mode it enters 64-bit code. */
 export function sysenter(cpu: Cpu): void {
   const selector = cpu.get32(FIELD.sysenterCs) & 0xfffc;
   if (!cpu.isProtected || selector === 0) raise(VECTOR.GP, 0);
   cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~(FLAG.VM | FLAG.IF | FLAG.RF));
+  const long = cpu.isLong;
   cpu.setCpl(0);
-  flat(cpu, CS, selector, 0);
-  flat(cpu, SS, selector + 8, 0);
-  cpu.setReg32(RSP, cpu.get32(FIELD.sysenterEsp));
-  cpu.rip = cpu.get32(FIELD.sysenterEip);
+  flat(cpu, CS, selector, 0, long);
+  flat(cpu, SS, selector + 8, 0, long);
+  if (long) cpu.setWideSigned(FIELD.gpr + RSP * 8, cpu.getWide(FIELD.sysenterEsp));
+  else cpu.setReg32(RSP, cpu.get32(FIELD.sysenterEsp));
+  cpu.rip = long ? cpu.getWide(FIELD.sysenterEip) : cpu.get32(FIELD.sysenterEip);
 }
 
-/** SDM 2B SYSEXIT. */
-export function sysexit(cpu: Cpu): void {
+/** SDM 2B SYSEXIT: with REX.W to 64-bit code. */
+export function sysexit(cpu: Cpu, size: Size): void {
   const selector = cpu.get32(FIELD.sysenterCs) & 0xfffc;
   if (!cpu.isProtected || selector === 0 || cpu.cpl !== 0) raise(VECTOR.GP, 0);
+  const to64 = size === 8;
+  const stack = to64 ? cpu.canonical(cpu.registerWide(RCX), 1, false) : cpu.reg32(RCX);
+  const target = to64 ? cpu.canonical(cpu.registerWide(RDX), 1, false) : cpu.reg32(RDX);
   cpu.setCpl(3);
-  flat(cpu, CS, (selector + 16) | 3, 3);
-  flat(cpu, SS, (selector + 24) | 3, 3);
-  cpu.setReg32(RSP, cpu.reg32(RCX));
-  cpu.rip = cpu.reg32(RDX);
+  flat(cpu, CS, (selector + (to64 ? 32 : 16)) | 3, 3, to64);
+  flat(cpu, SS, (selector + (to64 ? 40 : 24)) | 3, 3, to64);
+  cpu.setRegisterWide(RSP, stack);
+  cpu.rip = target;
 }

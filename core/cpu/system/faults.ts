@@ -3,7 +3,7 @@ import type { Cpu } from '../cpu.ts';
 import { FIELD } from '../state/layout.ts';
 
 /** Exception vectors (SDM 3A table 6-1). */
-export const VECTOR = { DE: 0, DB: 1, NMI: 2, BP: 3, OF: 4, BR: 5, UD: 6, NM: 7, DF: 8, TS: 10, NP: 11, SS: 12, GP: 13, PF: 14, MF: 16, AC: 17 } as const;
+export const VECTOR = { DE: 0, DB: 1, NMI: 2, BP: 3, OF: 4, BR: 5, UD: 6, NM: 7, DF: 8, TS: 10, NP: 11, SS: 12, GP: 13, PF: 14, MF: 16, AC: 17, MC: 18, XM: 19 } as const;
 
 /** A fault of the instruction that a helper executes; thrown inside helpers only. */
 export class GuestFault {
@@ -18,7 +18,7 @@ export function raise(vector: number, errorCode = 0): never {
   thrownFault.errorCode = errorCode;
   throw thrownFault;
 }
-/** The page fault that `translate` recorded. */
-export function raisePageFault(cpu: Cpu): never {
-  return raise(VECTOR.PF, cpu.get32(FIELD.faultError));
+/** The fault that an access recorded: of a page, or of an address that is not canonical. */
+export function raiseRecorded(cpu: Cpu): never {
+  return raise(cpu.get32(FIELD.faultVector), cpu.get32(FIELD.faultError));
 }

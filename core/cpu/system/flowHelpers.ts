@@ -4,7 +4,9 @@ import { raise, VECTOR } from './faults.ts';
 import { CS, FIELD, FLAG, HELPER, RBP, RSP, SS } from '../state/layout.ts';
 import { callFar, jumpFar, returnFar, sysenter, sysexit } from './farTransfers.ts';
 import type { HelperBody } from './helpers.ts';
-import { deliverFault, interruptReturn, mergeFlags, softwareInterrupt } from './interrupts.ts';
+import { deliverFault, interruptReturn, softwareInterrupt } from './interrupts.ts';
+import { mergeFlags } from './returns.ts';
+import { syscall, sysret } from './longMode.ts';
 import type { Operands } from './operands.ts';
 import { Stack } from './stack.ts';
 import { hasFeature } from '../state/cpuModels.ts';
@@ -41,14 +43,14 @@ const pushFlags: HelperBody = (cpu, o) => {
   if (cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
   if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
   const stack = Stack.current(cpu);
-  stack.push(cpu.eflags & ~(FLAG.VM | FLAG.RF), o.size);
+  stack.push(cpu.eflags & ~(FLAG.VM | FLAG.RF), o.width);
   stack.commit();
 };
 
 const popFlags: HelperBody = (cpu, o) => {
   if (cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
   const stack = Stack.current(cpu);
-  const value = stack.pop(o.size);
+  const value = stack.pop(o.width) | 0;
   stack.commit();
   const merged = mergeFlags(cpu, value, o.size, cpu.cpl);
   // POPF never changes VM, VIF and VIP, and clears RF.
@@ -80,8 +82,8 @@ const clearInterruptFlag: HelperBody = (cpu) => {
 };
 
 const farPointer = (o: Operands): { offset: number; selector: number } => {
-  const offset = o.readM(0, o.size);
-  return { offset, selector: o.readM(o.size, 2) };
+  const offset = o.width === 8 ? o.readWide(0) : o.readM(0, o.size);
+  return { offset, selector: o.readM(o.width, 2) };
 };
 
 /** SDM 2B PUSHA/PUSHAD. */
@@ -99,8 +101,35 @@ const popAll: HelperBody = (cpu, o) => {
   stack.commit();
 };
 
+/** ENTER in 64-bit mode: operands of 64 or 16 bits. */
+function enterWide(cpu: Cpu, o: Operands): void {
+  const level = o.disp & 31, size = o.width, at = FIELD.gpr + RBP * 8;
+  const stack = Stack.current(cpu), frame = cpu.getWide(at);
+  if (size === 8) stack.pushWords(cpu.get32(at), cpu.get32(at + 4));
+  else stack.push(frame, size);
+  const frameTop = stack.pointer;
+  if (level > 0) {
+    const display = Stack.current(cpu);
+    for (let index = 1; index < level; index++) {
+      display.pointer = frame - size * index;
+      const [low, high] = display.popWords(size);
+      if (size === 8) stack.pushWords(low, high);
+      else stack.push(low, size);
+    }
+    stack.push(frameTop, size);
+  }
+  stack.skip(-(o.imm & 0xffff));
+  cpu.probeWrite(cpu.canonical(stack.pointer, 1, true), 1);
+  stack.commit();
+  o.setRegister(RBP * 8, frameTop, size === 8 ? 8 : 2);
+}
+
 /** SDM 2A ENTER. */
 const enter: HelperBody = (cpu, o) => {
+  if (cpu.is64) {
+    enterWide(cpu, o);
+    return;
+  }
   const level = o.disp & 31, size = o.size;
   const stack = Stack.current(cpu);
   const frame = cpu.reg32(RBP);
@@ -157,27 +186,35 @@ export const flowHelpers: Readonly<Record<string, HelperBody>> = {
   interruptReturn: (cpu, o) =>
     transfer(cpu, () => {
       cpu.rip = o.next;
-      interruptReturn(cpu, o.size);
+      interruptReturn(cpu, o.width);
     }, 1),
   callFar: (cpu, o) => transfer(cpu, () => callFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.size, o.next)),
   jumpFar: (cpu, o) => transfer(cpu, () => jumpFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.next)),
   callFarIndirect: (cpu, o) =>
     transfer(cpu, () => {
       const { offset, selector } = farPointer(o);
-      callFar(cpu, selector, offset, o.size, o.next);
+      callFar(cpu, selector, offset, o.width, o.next);
     }),
   jumpFarIndirect: (cpu, o) =>
     transfer(cpu, () => {
       const { offset, selector } = farPointer(o);
       jumpFar(cpu, selector, offset, o.next);
     }),
-  returnFar: (cpu, o) => transfer(cpu, () => returnFar(cpu, o.size, o.specification.row.operands[0] === 'Iw' ? o.imm & 0xffff : 0)),
+  returnFar: (cpu, o) => transfer(cpu, () => returnFar(cpu, o.width, o.specification.row.operands[0] === 'Iw' ? o.imm & 0xffff : 0)),
   sysenter: (cpu) => {
     if (!hasFeature(cpu.model, 'SEP')) raise(VECTOR.UD);
     return transfer(cpu, () => sysenter(cpu));
   },
-  sysexit: (cpu) => {
+  sysexit: (cpu, o) => {
     if (!hasFeature(cpu.model, 'SEP')) raise(VECTOR.UD);
-    return transfer(cpu, () => sysexit(cpu));
+    return transfer(cpu, () => sysexit(cpu, o.width));
+  },
+  syscall: (cpu, o) => {
+    syscall(cpu, o.next);
+    return afterTransfer(cpu);
+  },
+  sysret: (cpu, o) => {
+    sysret(cpu, o.width);
+    return afterTransfer(cpu);
   },
 };

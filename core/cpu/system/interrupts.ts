@@ -6,6 +6,8 @@ import {
   attributesOf, baseOf, checkStackSegment, type Descriptor, dplOf, dropInnerSegments, installSegment, isCode, isConforming,
   isNull, isPresent, limitOf, markAccessed, readDescriptor,
 } from './descriptors.ts';
+import { deliverLong, returnLong } from './longMode.ts';
+import { checkReturnCode, mergeFlags } from './returns.ts';
 import { Stack } from './stack.ts';
 import { switchTask } from './tasks.ts';
 
@@ -110,6 +112,11 @@ function deliverReal(cpu: Cpu, vector: number, rip: number): void {
 
 function deliverProtected(cpu: Cpu, vector: number, origin: Origin, errorCode: number | null, rip: number): void {
   if (origin === 'software' && cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  if (cpu.isLong) {
+    const flags = pushedFlags(cpu, origin);
+    deliverLong(cpu, vector, isSoftware(origin), flags, errorCode, rip);
+    return;
+  }
   const idtError = vector * 8 + 2;
   if (vector * 8 + 7 > cpu.get32(FIELD.idtrLimit)) raise(VECTOR.GP, idtError);
   const address = (cpu.get32(FIELD.idtrBase) + vector * 8) >>> 0;
@@ -133,6 +140,13 @@ interface Gate {
   readonly type: number;
 }
 
+/** RF is kept where an instruction breakpoint may be about to be passed; it has no other meaning. */
+function pushedFlags(cpu: Cpu, origin: Origin): number {
+  const flags = cpu.eflags;
+  if (origin === 'fault') return flags | FLAG.RF;
+  return (cpu.get32(FIELD.dr + 7 * 8) & 0xff) === 0 ? flags & ~FLAG.RF : flags;
+}
+
 function enterGate(cpu: Cpu, gate: Gate, origin: Origin, errorCode: number | null, rip: number): void {
   const selector = gate.low >>> 16;
   const wide = (gate.type & 8) !== 0;
@@ -144,10 +158,7 @@ function enterGate(cpu: Cpu, gate: Gate, origin: Origin, errorCode: number | nul
   const level = isConforming(code) ? cpl : dplOf(code);
   if (cpu.isVirtual8086 && level !== 0) raise(VECTOR.GP, selector & 0xfffc);
   const size = wide ? 4 : 2;
-  let flags = cpu.eflags;
-  // RF is kept where an instruction breakpoint may be about to be passed; it has no other meaning.
-  if (origin === 'fault') flags |= FLAG.RF;
-  else if ((cpu.get32(FIELD.dr + 7 * 8) & 0xff) === 0) flags &= ~FLAG.RF;
+  const flags = pushedFlags(cpu, origin);
   const fromVirtual = cpu.isVirtual8086;
   const frame = { flags, rip, size, errorCode } as const;
   if (level < cpl) pushInnerFrame(cpu, level, frame, fromVirtual);
@@ -214,21 +225,12 @@ function pushInnerFrame(cpu: Cpu, level: number, frame: Frame, fromVirtual: bool
   stack.commit();
 }
 
-const REAL_FLAGS_16 = 0x7fd5;
-const FLAGS_32 = 0x257fd5;
-
-/** EFLAGS after IRET or POPF: which bits the privilege level lets change (SDM 2A IRET, SDM 2B POPF). */
-export function mergeFlags(cpu: Cpu, value: number, size: 2 | 4, cpl: number): number {
-  let mask = size === 2 ? REAL_FLAGS_16 : FLAGS_32;
-  if (cpl > 0) mask &= ~FLAG.IOPL;
-  if (cpl > cpu.iopl) mask &= ~FLAG.IF;
-  return (cpu.eflags & ~mask) | (value & mask) | 2;
-}
-
 /** IRET. The next address is set; faults by throwing. */
-export function interruptReturn(cpu: Cpu, size: 2 | 4): void {
+export function interruptReturn(cpu: Cpu, width: 2 | 4 | 8): void {
   cpu.nmiBlocked = false;
-  if (!cpu.isProtected) returnReal(cpu, size);
+  const size = width === 2 ? 2 : 4;
+  if (cpu.isLong) returnLong(cpu, width);
+  else if (!cpu.isProtected) returnReal(cpu, size);
   else if (cpu.isVirtual8086) returnVirtual(cpu, size);
   else if ((cpu.get32(FIELD.eflags) & FLAG.NT) !== 0) {
     switchTask(cpu, cpu.readLinear(cpu.segmentBase(TR), 2), 'return', null);
@@ -282,15 +284,6 @@ function returnProtected(cpu: Cpu, size: 2 | 4): void {
   const stackDescriptor = checkStackSegment(cpu, stackSelector, rpl, VECTOR.GP);
   cpu.eflags = mergeFlags(cpu, flags, size, cpu.cpl);
   returnOuter(cpu, { code, selector, rip, stackDescriptor, stackSelector, pointer });
-}
-
-/** The code segment of a far return or IRET (SDM 2B RET). */
-export function checkReturnCode(cpu: Cpu, code: Descriptor, selector: number): void {
-  const rpl = selector & 3;
-  const bad =
-    !isCode(code) || rpl < cpu.cpl || (isConforming(code) ? dplOf(code) > rpl : dplOf(code) !== rpl);
-  if (bad) raise(VECTOR.GP, selector & 0xfffc);
-  if (!isPresent(code)) raise(VECTOR.NP, selector & 0xfffc);
 }
 
 interface OuterReturn {

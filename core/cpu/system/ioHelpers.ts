@@ -56,7 +56,8 @@ const step = (cpu: Cpu, size: Size): number => ((cpu.get32(FIELD.eflags) & FLAG.
 
 function advance(o: Operands, index: number, by: number): void {
   const size = o.addressSize;
-  o.setRegister(index * 8, (o.register(index * 8, size) + by) >>> 0, size);
+  const sum = o.register(index * 8, size) + by;
+  o.setRegister(index * 8, size === 8 ? sum : sum >>> 0, size);
 }
 
 /** INS: the destination is checked before the device is read. */

@@ -1,12 +1,15 @@
 // Segment registers, descriptor tables and the instructions that look at descriptors.
 import type { Cpu } from '../cpu.ts';
 import { raise, VECTOR } from './faults.ts';
+import { fromHalves } from '../state/addresses.ts';
+import { CR4 } from '../state/cpuModels.ts';
 import { CS, FIELD, FLAG, HELPER, LDTR, SS, TR } from '../state/layout.ts';
 import {
   attributesOf, baseOf, dplOf, findDescriptor, isCode, isConforming, isNull, isPresent, isSystem, limitOf, loadSegment,
   readDescriptor, typeOf, type Descriptor,
 } from './descriptors.ts';
 import type { HelperBody } from './helpers.ts';
+import { upperDescriptor } from './longMode.ts';
 import type { Operands } from './operands.ts';
 import { Stack } from './stack.ts';
 
@@ -15,7 +18,7 @@ function requireDescriptors(cpu: Cpu): void {
 }
 /** A policy may keep tables and machine status from user mode, as CR4.UMIP does (SDM 3A 2.5). */
 export function requireTrusted(cpu: Cpu): void {
-  if (cpu.strictUserMode && cpu.cpl === 3) raise(VECTOR.GP, 0);
+  if (cpu.cpl === 3 && (cpu.strictUserMode || (cpu.cr4 & CR4.UMIP) !== 0)) raise(VECTOR.GP, 0);
 }
 function requireKernel(cpu: Cpu): void {
   if (cpu.cpl !== 0) raise(VECTOR.GP, 0);
@@ -40,17 +43,22 @@ const moveToSegment: HelperBody = (cpu, o) => {
   return afterLoad(cpu, o, segment);
 };
 
+function storeSelectorValue(o: Operands, value: number): void {
+  if (o.specification.memory) o.writeE(value, 2);
+  else o.setRegister(o.b, value, o.width);
+}
+
 /** To memory always 16 bits; to a register zero-extended. */
 const moveFromSegment: HelperBody = (cpu, o) => {
   if (o.reg > 5) raise(VECTOR.UD);
-  o.writeE(cpu.selector(o.reg), o.specification.memory ? 2 : o.size);
+  storeSelectorValue(o, cpu.selector(o.reg));
 };
 
 const pushSegment =
   (segment: number): HelperBody =>
   (cpu, o) => {
     const stack = Stack.current(cpu);
-    if (o.size === 2) stack.push(cpu.selector(segment), 2);
+    if (o.width !== 4) stack.push(cpu.selector(segment), o.width);
     else {
       // Silicon writes the low half of the doubleword only.
       stack.skip(-4);
@@ -66,7 +74,7 @@ const popSegment =
   (cpu, o) => {
     const stack = Stack.current(cpu);
     const selector = stack.peek(0, 2);
-    stack.skip(o.size);
+    stack.skip(o.width);
     const before = Stack.current(cpu);
     stack.commit();
     try {
@@ -81,10 +89,10 @@ const popSegment =
 /** POP to memory: the address is computed with the stack pointer already moved (SDM 2B POP). */
 const popMemory: HelperBody = (cpu, o) => {
   const stack = Stack.current(cpu), before = Stack.current(cpu);
-  const value = stack.pop(o.size);
+  const [low, high] = stack.popWords(o.width);
   stack.commit();
   try {
-    o.writeE(value, o.size);
+    o.writeWords(low, high, o.width);
   } catch (error) {
     before.commit();
     throw error;
@@ -94,9 +102,9 @@ const popMemory: HelperBody = (cpu, o) => {
 const loadFarPointer =
   (segment: number): HelperBody =>
   (cpu, o) => {
-    const offset = o.readM(0, o.size), selector = o.readM(o.size, 2);
+    const words = o.readWords(0, o.width), selector = o.readM(o.width, 2);
     loadSegment(cpu, segment, selector);
-    o.setRegister(o.a, offset, o.size);
+    o.setWords(o.a, words, o.width);
     return afterLoad(cpu, o, segment);
   };
 
@@ -105,14 +113,15 @@ function storeTable(cpu: Cpu, o: Operands, base: number, limit: number): void {
   cpu.host.exit('descriptor-table', cpu.get32(base), cpu.get32(limit), base === FIELD.gdtrBase ? 0 : 1, 0);
   o.writeM(0, cpu.get32(limit) & 0xffff, 2);
   o.writeM(2, cpu.get32(base), 4);
+  if (cpu.is64) o.writeM(6, cpu.get32(base + 4), 4);
 }
 
 function loadTable(cpu: Cpu, o: Operands, base: number, limit: number): void {
   requireKernel(cpu);
-  const newLimit = o.readM(0, 2), newBase = o.readM(2, 4);
+  const newLimit = o.readM(0, 2), newBase = cpu.is64 ? cpu.canonical(o.readWide(2), 1, false) : o.readM(2, 4);
   cpu.host.exit('descriptor-table', newBase, newLimit, base === FIELD.gdtrBase ? 0 : 1, 1);
   cpu.set32(limit, newLimit);
-  cpu.setWide(base, o.size === 2 ? newBase & 0xffffff : newBase);
+  cpu.setWideSigned(base, o.size === 2 && !cpu.is64 ? newBase & 0xffffff : newBase);
 }
 
 const loadLdtr: HelperBody = (cpu, o) => {
@@ -127,8 +136,16 @@ const loadLdtr: HelperBody = (cpu, o) => {
   const d = tableDescriptor(cpu, selector);
   if (!isSystem(d) || typeOf(d) !== 2) raise(VECTOR.GP, selector & 0xfffc);
   if (!isPresent(d)) raise(VECTOR.NP, selector & 0xfffc);
-  cpu.setSegment(LDTR, selector, baseOf(d), limitOf(d), attributesOf(d));
+  cpu.setSegment(LDTR, selector, systemBase(cpu, d), limitOf(d), attributesOf(d));
 };
+
+/** Base of an LDT or TSS: in IA-32e mode its descriptor has 16 bytes (SDM 3A 7.2.3). */
+function systemBase(cpu: Cpu, d: Descriptor): number {
+  if (!cpu.isLong) return baseOf(d);
+  const [upper, type] = upperDescriptor(cpu, d, d.selector);
+  if ((type & 0x1f00) !== 0) raise(VECTOR.GP, d.selector & 0xfffc);
+  return cpu.canonical(fromHalves(baseOf(d), upper), 1, false);
+}
 
 /** LDTR and TR name the GDT only. */
 function tableDescriptor(cpu: Cpu, selector: number): Descriptor {
@@ -143,10 +160,11 @@ const loadTr: HelperBody = (cpu, o) => {
   cpu.host.exit('descriptor-table', selector, 0, 3, 1);
   if (isNull(selector)) raise(VECTOR.GP, 0);
   const d = tableDescriptor(cpu, selector);
-  if (!isSystem(d) || (typeOf(d) !== 1 && typeOf(d) !== 9)) raise(VECTOR.GP, selector & 0xfffc);
+  if (!isSystem(d) || (typeOf(d) !== 9 && (typeOf(d) !== 1 || cpu.isLong))) raise(VECTOR.GP, selector & 0xfffc);
   if (!isPresent(d)) raise(VECTOR.NP, selector & 0xfffc);
+  const base = systemBase(cpu, d);
   cpu.writeLinear(d.address + 5, ((d.high >>> 8) & 0xff) | 2, 1);
-  cpu.setSegment(TR, selector, baseOf(d), limitOf(d), attributesOf(d) | 2);
+  cpu.setSegment(TR, selector, base, limitOf(d), attributesOf(d) | 2);
 };
 
 function setZero(cpu: Cpu, value: boolean): void {
@@ -175,14 +193,18 @@ const verify =
 /** System types that LAR and LSL accept (SDM 2A LAR, LSL). */
 const LAR_TYPES = new Set([1, 2, 3, 4, 5, 9, 11, 12]);
 const LSL_TYPES = new Set([1, 2, 3, 9, 11]);
+/** In IA-32e mode there are no 16-bit ones and no task gates (SDM 2A table 3-55). */
+const LONG_LAR_TYPES = new Set([2, 9, 11, 12]);
+const LONG_LSL_TYPES = new Set([2, 9, 11]);
 
 const describe =
-  (types: ReadonlySet<number>, value: (d: Descriptor) => number): HelperBody =>
+  (legacyTypes: ReadonlySet<number>, longTypes: ReadonlySet<number>, value: (d: Descriptor) => number): HelperBody =>
   (cpu, o) => {
     requireDescriptors(cpu);
     const d = visibleDescriptor(cpu, o.readE(2));
+    const types = cpu.isLong ? longTypes : legacyTypes;
     const known = d !== null && (!isSystem(d) || types.has(typeOf(d)));
-    if (known) o.setRegister(o.a, value(d), o.size);
+    if (known) o.setRegister(o.a, value(d), o.width);
     setZero(cpu, known);
   };
 
@@ -200,7 +222,7 @@ const storeSelector =
     requireDescriptors(cpu);
     requireTrusted(cpu);
     cpu.host.exit('descriptor-table', cpu.selector(segment), 0, segment === LDTR ? 2 : 3, 0);
-    o.writeE(cpu.selector(segment), o.specification.memory ? 2 : o.size);
+    storeSelectorValue(o, cpu.selector(segment));
   };
 
 const perSegment = (name: string, make: (segment: number) => HelperBody): Record<string, HelperBody> =>
@@ -223,7 +245,7 @@ export const segmentHelpers: Readonly<Record<string, HelperBody>> = {
   storeTr: storeSelector(TR),
   verifyRead: verify(false),
   verifyWrite: verify(true),
-  loadAccessRights: describe(LAR_TYPES, (d) => d.high & 0x00f0ff00),
-  loadSegmentLimit: describe(LSL_TYPES, limitOf),
+  loadAccessRights: describe(LAR_TYPES, LONG_LAR_TYPES, (d) => d.high & 0x00f0ff00),
+  loadSegmentLimit: describe(LSL_TYPES, LONG_LSL_TYPES, limitOf),
   adjustRpl,
 };

@@ -43,6 +43,8 @@ export const LVT_ACTIVE_LOW = 1 << 13;
 /** Timer mode, bits 18:17. */
 export const TIMER_MODE = { ONE_SHOT: 0, PERIODIC: 1, TSC_DEADLINE: 2 } as const;
 
+export const TIMER_DEADLINE_MODE = 1 << 18;
+
 /** Delivery modes, bits 10:8 of LVT entries, ICR and redirection entries. */
 export const DELIVERY = { FIXED: 0, LOWEST: 1, SMI: 2, NMI: 4, INIT: 5, STARTUP: 6, EXTINT: 7 } as const;
 

@@ -6,7 +6,7 @@ import { ApicTimer, apicTimerShape, type ApicTimerState } from './apicTimer.ts';
 import { endOf, highestOf, newVectors, setVector, vectorsShape } from './apicVectors.ts';
 import {
   APIC_BASE, DELIVERY, ERROR, ICR, LVT, LVT_ACTIVE_LOW, LVT_LEVEL, LVT_MASKED, LVT_REMOTE_IRR, LVT_WRITABLE, MSR, REGISTER, SHORTHAND,
-  SVR_ENABLE, SVR_WRITABLE, VERSION,
+  SVR_ENABLE, SVR_WRITABLE, TIMER_DEADLINE_MODE, VERSION,
 } from './localApic.registers.ts';
 
 export interface LocalApicState {
@@ -74,6 +74,8 @@ export interface LocalApicOptions {
   readonly onInit: () => void;
   /** The time-stamp counter at guest time 0. */
   readonly timestampOffset: () => number;
+  /** There is IA32_TSC_DEADLINE and the timer's mode for it. */
+  readonly tscDeadline: boolean;
 }
 
 export class LocalApic implements Device<LocalApicState> {
@@ -178,12 +180,12 @@ export class LocalApic implements Device<LocalApicState> {
   /** [low, high], or null for a register that is not here. */
   readMsr(index: number): readonly [number, number] | null {
     if (index === MSR.APIC_BASE) return [this.#r.baseLow, this.#r.baseHigh];
-    return index === MSR.TSC_DEADLINE ? this.#timer.deadline : null;
+    return index === MSR.TSC_DEADLINE && this.#options.tscDeadline ? this.#timer.deadline : null;
   }
 
   /** False: no such register, or a reserved bit. */
   writeMsr(index: number, low: number, high: number): boolean {
-    if (index === MSR.TSC_DEADLINE) {
+    if (index === MSR.TSC_DEADLINE && this.#options.tscDeadline) {
       this.#timer.setDeadline(low, high);
       return true;
     }
@@ -320,9 +322,10 @@ export class LocalApic implements Device<LocalApicState> {
 
   #writeLvt(index: number, value: number): void {
     const r = this.#r;
+    const writable = LVT_WRITABLE[index]! & (this.#options.tscDeadline ? ~0 : ~TIMER_DEADLINE_MODE);
     const masked = this.#isSoftwareEnabled ? 0 : LVT_MASKED;
     const kept = value & LVT_LEVEL ? r.lvt[index]! & LVT_REMOTE_IRR : 0;
-    r.lvt[index] = (value & LVT_WRITABLE[index]!) | masked | kept;
+    r.lvt[index] = (value & writable) | masked | kept;
     if (index === LVT.TIMER) this.#timer.setMode((r.lvt[index]! >> 17) & 3);
     // A level that is up already counts at once.
     if (index === LVT.LINT0 && this.#isActive(index, r.lint0)) this.#lintLevel(index);
