@@ -22,14 +22,14 @@ export class DebugAccess {
     const cr0 = register === 0 ? value : cpu.cr0, cr4 = register === 4 ? value : cpu.cr4;
     const cr3 = register === 3 ? value : cpu.get32(FIELD.cr3);
     // PAE paging reads four entries at once: never from a device.
-    if ((cr0 & CR0.PG) !== 0 && (cr4 & CR4.PAE) !== 0 && !this.#isMemory(cr3)) return false;
-    return this.#succeeds(() => writeControl(cpu, register, value >>> 0));
+    if (!cpu.isLong && (cr0 & CR0.PG) !== 0 && (cr4 & CR4.PAE) !== 0 && !this.#isMemory(cr3)) return false;
+    return this.#succeeds(() => writeControl(cpu, register, register === 2 || register === 3 ? value : value >>> 0));
   }
 
   /** DR0..DR3, DR6 and DR7; DR7.GD does not guard against a debugger. */
   setDebug(register: number, value: number): boolean {
     if (register === 4 || register === 5) return false;
-    storeDebug(this.#cpu, register, value >>> 0);
+    storeDebug(this.#cpu, register, value);
     return true;
   }
 
