@@ -58,6 +58,8 @@ export class Decoder {
   /** VEX.vvvv, as the state offset of a general register. */
   #vexRegister = 0;
   #ripRelative = false;
+  /** The row was chosen by the whole ModRM byte, which is a part of the opcode then. */
+  #wholeModRm = false;
   #segment = -1;
   #repeat: 0 | 0xf2 | 0xf3 = 0;
   #lock = false;
@@ -81,7 +83,7 @@ export class Decoder {
     this.#is64 = mode === CODE_MODE.code64;
     this.#operandSize = mode === CODE_MODE.code16 ? 16 : 32;
     this.#addressSize = mode === CODE_MODE.code16 ? 16 : this.#is64 ? 64 : 32;
-    this.#prefix66 = this.#hasRex = this.#ripRelative = false;
+    this.#prefix66 = this.#hasRex = this.#ripRelative = this.#wholeModRm = false;
     this.#rex = 0;
     this.#flat = mode === CODE_MODE.flat32;
     this.#segment = -1;
@@ -238,7 +240,10 @@ export class Decoder {
   #chosen(opcode: Opcode): Row | null {
     if (opcode === null) return null;
     if (Array.isArray(opcode)) return (opcode as readonly (Row | null)[])[(this.#peek8() >> 3) & 7];
-    if ('byModRm' in opcode) return (opcode as Choice).byModRm(this.#peek8());
+    if ('byModRm' in opcode) {
+      this.#wholeModRm = true;
+      return (opcode as Choice).byModRm(this.#peek8());
+    }
     return opcode as Row;
   }
 
@@ -266,6 +271,7 @@ export class Decoder {
     }
     if (hasModRm) memory = this.#decodeModRm(row);
     else {
+      if (this.#wholeModRm && row !== undefinedRow) this.#next8();
       if (this.#segment >= 0) this.slot = (this.slot % 3) + this.#segment * 3;
       memory = row.operands.some((letters) => letters[0] === 'O');
     }
