@@ -199,7 +199,9 @@ export class Decoder {
     this.#repeat = prefix === 2 ? 0xf3 : prefix === 3 ? 0xf2 : 0;
     const maps = map === 2 ? vex38 : map === 3 ? vex3A : null;
     if (forbidden || maps === null || (last & 4) !== 0) return this.#undefined();
-    return this.#entry(maps[opcode]);
+    const row = this.#entry(maps[opcode]);
+    // Without an operand in it, VEX.vvvv is all ones.
+    return (last & 0x78) === 0x78 || row.operands.includes('By') ? row : undefinedRow;
   }
 
   #undefined(): Row {
