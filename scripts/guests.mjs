@@ -14,7 +14,7 @@ const unpacked = path.join(cache, 'unpacked');
 const force = process.argv.includes('--force');
 
 /** Raised when the recipes below change: older outputs are rebuilt. */
-const recipe = 3;
+const recipe = 4;
 
 const say = (text) => console.log(`guests: ${text}`);
 
@@ -36,11 +36,12 @@ const has = (tool) => {
   }
 };
 
-/** The versioned kernel package that linux-image-686 depends on. */
-function kernelPackage() {
-  const line = run('apt-cache', ['depends', 'linux-image-686:i386']).split('\n').find((text) => /Depends: linux-image-/.test(text));
-  if (!line) throw new Error('linux-image-686:i386 is not in the package lists');
-  return line.split(':')[1].trim().replace(/:.*$/, '') + ':i386';
+/** The versioned kernel package that linux-image-686 or linux-image-amd64 depends on. */
+function kernelPackage(flavour, architecture) {
+  const name = `linux-image-${flavour}:${architecture}`;
+  const line = run('apt-cache', ['depends', name]).split('\n').find((text) => /Depends: linux-image-/.test(text));
+  if (!line) throw new Error(`${name} is not in the package lists`);
+  return `${line.split(':')[1].trim().replace(/:.*$/, '')}:${architecture}`;
 }
 
 function prepareApt() {
@@ -50,7 +51,8 @@ function prepareApt() {
     run('apt-get', ['update']);
   }
   try {
-    kernelPackage();
+    kernelPackage('686', 'i386');
+    kernelPackage('amd64', 'amd64');
   } catch {
     say('updating package lists');
     run('apt-get', ['update']);
@@ -66,9 +68,9 @@ function prepareApt() {
 
 /** Downloads a package unless it is there, unpacks it, and gives its folder. */
 function fetch(name) {
-  const plain = name.replace(/:.*/, '');
+  const [plain, architecture = ''] = name.split(':');
   mkdirSync(packages, { recursive: true });
-  const find = () => readdirSync(packages).find((file) => file.startsWith(`${plain}_`) && file.endsWith('.deb'));
+  const find = () => readdirSync(packages).find((file) => file.startsWith(`${plain}_`) && file.endsWith(architecture === '' ? '.deb' : `_${architecture}.deb`));
   if (!find()) {
     say(`downloading ${name}`);
     run('apt-get', ['download', name], { cwd: packages });
@@ -111,7 +113,7 @@ while true; do sleep 1000; done
 `;
 
 function buildInitramfs(busybox, output) {
-  const tree = path.join(cache, 'initramfs');
+  const tree = path.join(cache, path.basename(output, '.cpio.gz'));
   rmSync(tree, { recursive: true, force: true });
   for (const folder of ['bin', 'dev', 'proc', 'sys', 'tmp', 'etc']) mkdirSync(path.join(tree, folder), { recursive: true });
   copyFileSync(busybox, path.join(tree, 'bin', 'busybox'));
@@ -147,7 +149,7 @@ const grubConfiguration = [
 ].join('\n');
 
 function buildGrubIso(files, output) {
-  const tree = path.join(cache, 'iso-grub');
+  const tree = path.join(cache, `iso-${path.basename(output, '.iso')}`);
   rmSync(tree, { recursive: true, force: true });
   mkdirSync(path.join(tree, 'boot', 'grub'), { recursive: true });
   copyFileSync(files.kernel, path.join(tree, 'vmlinuz'));
@@ -210,9 +212,12 @@ function main() {
     }
   }
   prepareApt();
-  const linux = fetch(kernelPackage());
+  const linux = fetch(kernelPackage('686', 'i386'));
+  const linux64 = fetch(kernelPackage('amd64', 'amd64'));
   const busybox = fetch('busybox-static:i386');
+  const busybox64 = fetch('busybox-static:amd64');
   const installer = fetch('debian-installer-12-netboot-i386');
+  const installer64 = fetch('debian-installer-12-netboot-amd64');
   const memtest = fetch('memtest86+');
   const isolinux = fetch('isolinux');
   const syslinux = fetch('syslinux-common');
@@ -221,18 +226,24 @@ function main() {
   const at = (name) => path.join(cache, name);
 
   copyFileSync(findFile(linux.folder, /boot\/vmlinuz-[^/]*$/), at('vmlinuz'));
-  const text = /text\/debian-installer\/i386|debian-installer-12-netboot-i386\/.*text/;
-  const pick = (name) => {
-    const all = readdirSync(installer.folder, { recursive: true }).map(String).filter((file) => file.endsWith(`/${name}`)).sort();
+  copyFileSync(findFile(linux64.folder, /boot\/vmlinuz-[^/]*$/), at('vmlinuz64'));
+  const text = /text\/debian-installer\//;
+  const pick = ({ folder }, name) => {
+    const all = readdirSync(folder, { recursive: true }).map(String).filter((file) => file.endsWith(`/${name}`)).sort();
     const best = all.find((file) => text.test(file)) ?? all.find((file) => !file.includes('gtk'));
     if (!best) throw new Error(`the installer package has no ${name}`);
-    return path.join(installer.folder, best);
+    return path.join(folder, best);
   };
-  copyFileSync(pick('linux'), at('installer-vmlinuz'));
-  copyFileSync(pick('initrd.gz'), at('installer-initrd.gz'));
+  for (const [source, suffix] of [[installer, ''], [installer64, '64']]) {
+    copyFileSync(pick(source, 'linux'), at(`installer-vmlinuz${suffix}`));
+    copyFileSync(pick(source, 'initrd.gz'), at(`installer-initrd${suffix}.gz`));
+  }
+  copyFileSync(findFile(memtest.folder, /memtest86\+?x64\.bin$/), at('memtest64.bin'));
   copyFileSync(findFile(memtest.folder, /memtest86\+?(ia)?32\.bin$/), at('memtest32.bin'));
   say('building initramfs.cpio.gz');
   buildInitramfs(findFile(busybox.folder, /bin\/busybox$/), at('initramfs.cpio.gz'));
+  say('building initramfs64.cpio.gz');
+  buildInitramfs(findFile(busybox64.folder, /bin\/busybox$/), at('initramfs64.cpio.gz'));
 
   const mkimage = findFile(grubCommon.folder, /usr\/bin\/grub-mkimage$/);
   run('chmod', ['755', mkimage]);
@@ -248,6 +259,8 @@ function main() {
   buildIsolinuxIso(files, at('linux-isolinux.iso'));
   say('building linux-grub.iso');
   buildGrubIso(files, at('linux-grub.iso'));
+  say('building linux64-grub.iso');
+  buildGrubIso({ ...files, kernel: at('vmlinuz64'), initramfs: at('initramfs64.cpio.gz') }, at('linux64-grub.iso'));
   say('building linux-grub.img');
   buildGrubDisk(files, at('linux-grub.img'));
 
@@ -260,8 +273,14 @@ function main() {
     installerKernel: 'installer-vmlinuz',
     installerInitrd: 'installer-initrd.gz',
     memtest: 'memtest32.bin',
+    kernel64: 'vmlinuz64',
+    initramfs64: 'initramfs64.cpio.gz',
+    grubIso64: 'linux64-grub.iso',
+    installerKernel64: 'installer-vmlinuz64',
+    installerInitrd64: 'installer-initrd64.gz',
+    memtest64: 'memtest64.bin',
   };
-  const sources = [linux, busybox, installer, memtest, isolinux, syslinux, grub, grubCommon].map(({ file }) => file);
+  const sources = [linux, linux64, busybox, busybox64, installer, installer64, memtest, isolinux, syslinux, grub, grubCommon].map(({ file }) => file);
   const guide = { banner: 'TRAPEZE-GUEST-READY', prompt: 'trapeze# ', commandLine: kernelArguments };
   writeFileSync(listing, `${JSON.stringify({ recipe, files: outputs, ...guide, sources }, null, 2)}\n`);
   for (const [name, file] of Object.entries(outputs)) say(`${name}: ${file} (${statSync(at(file)).size} bytes)`);

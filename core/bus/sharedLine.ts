@@ -25,3 +25,25 @@ export class SharedLine {
 
 /** A line that leads nowhere. */
 export const unconnected: Line = { set() {} };
+
+/** A line that can be cut off: what lies behind it sees it low then. */
+export class GatedLine implements Line {
+  readonly #target: Line;
+  #level = false;
+  #isOpen = true;
+
+  constructor(target: Line) {
+    this.#target = target;
+  }
+
+  set(level: boolean): void {
+    this.#level = level;
+    if (this.#isOpen) this.#target.set(level);
+  }
+
+  open(isOpen: boolean): void {
+    if (isOpen === this.#isOpen) return;
+    this.#isOpen = isOpen;
+    this.#target.set(isOpen && this.#level);
+  }
+}

@@ -17,7 +17,10 @@ export interface BoardHost {
   unclaimedAccess(space: 'port' | 'memory', kind: 'read' | 'write', address: number, size: 1 | 2 | 4, value: number): void;
   readonly cpu: {
     readonly intr: Line;
+    /** A rising edge is one NMI. */
     readonly nmi: Line;
+    /** What the 1 GHz time-stamp counter is ahead of guest time, in ticks. */
+    timestampOffset(): number;
     readonly a20: Line;
     /**
      * The guest asked for a reset. Called in the middle of an access: the hypervisor finishes the instruction, then

@@ -2,12 +2,14 @@
 import type { Device, Line, ResetKind, Wiring } from '../bus/device.ts';
 import { MmioMap, type MmioRange } from '../bus/mmioMap.ts';
 import { PortMap, type AccessSize } from '../bus/portMap.ts';
-import { SharedLine, unconnected } from '../bus/sharedLine.ts';
+import { GatedLine, SharedLine, unconnected } from '../bus/sharedLine.ts';
 import { Dma8237 } from '../devices/dma/dma8237.ts';
 import { DmaPages } from '../devices/dma/dmaPages.ts';
 import { I8042 } from '../devices/input/i8042.ts';
 import { Ps2Keyboard } from '../devices/input/ps2Keyboard.ts';
 import { Ps2Mouse } from '../devices/input/ps2Mouse.ts';
+import { IoApic } from '../devices/interrupt/ioApic.ts';
+import { LocalApic } from '../devices/interrupt/localApic.ts';
 import { Pic8259 } from '../devices/interrupt/pic8259.ts';
 import { attachDebugConsole, attachDebugExit } from '../devices/power/debugPorts.ts';
 import { Piix4Pm } from '../devices/power/piix4Pm.ts';
@@ -17,9 +19,12 @@ import { Uart16550 } from '../devices/serial/uart16550.ts';
 import { AtaDisk } from '../devices/storage/ataDisk.ts';
 import { AtapiCdrom } from '../devices/storage/atapiCdrom.ts';
 import { IdeChannel, PiixIde } from '../devices/storage/piixIde.ts';
+import { Hpet } from '../devices/timer/hpet.ts';
+import { KvmClock } from '../devices/timer/kvmClock.ts';
 import { Pit8254 } from '../devices/timer/pit8254.ts';
 import { RtcCmos } from '../devices/timer/rtcCmos.ts';
 import { Vga } from '../devices/video/vga.ts';
+import { hpetBase, ioApicBase, pirqInput, timerInput } from '../firmware/board.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import type { BoardHost } from './boardHost.ts';
 import { I440fxHostBridge } from './i440fxHostBridge.ts';
@@ -35,12 +40,22 @@ export interface I440fxBoardOptions {
   readonly cdrom: BlockStore | null;
   /** Port F4h ends the machine. */
   readonly debugExit: boolean;
+  /** Local APIC, I/O APIC and HPET: for processors that have an APIC. */
+  readonly apic: boolean;
+  /** The local APIC's timer knows TSC deadlines. */
+  readonly tscDeadline: boolean;
+  /** KVM's paravirtual clock. */
+  readonly kvmClock: boolean;
   /** Seconds since 1970 at guest time 0. */
   readonly rtcStart: number;
 }
 
 const PIIX_DEVICE = 1;
 const VGA_DEVICE = 2;
+
+/** Inputs of the I/O APIC: the 8259s' INTR, IRQ0 instead of the cascade, PIRQA#-PIRQD#. */
+const INPUT = { INTR: 0, TIMER: timerInput, PIRQ: pirqInput } as const;
+const PIRQ_INPUTS = 0x0f0000;
 
 const IRQ = { TIMER: 0, KEYBOARD: 1, CASCADE: 2, COM2: 3, COM1: 4, RTC: 8, SCI: 9, MOUSE: 12, IDE0: 14, IDE1: 15 } as const;
 
@@ -64,6 +79,11 @@ export class I440fxBoard {
   readonly #slave: Pic8259;
   readonly #irqs: readonly SharedLine[];
   readonly #pm: Piix4Pm;
+  readonly #lapic: LocalApic | null;
+  readonly #ioApic: IoApic | null;
+  readonly #kvmClock: KvmClock | null;
+  /** The NMI pin: LINT1 of the local APIC. */
+  readonly nmi: Line;
   #onMmioChange: () => void = () => {};
 
   constructor(host: BoardHost, options: I440fxBoardOptions) {
@@ -74,7 +94,10 @@ export class I440fxBoard {
       () => this.#onMmioChange(),
     );
 
-    this.#master = new Pic8259(this.#wiring('pic0', { int: host.cpu.intr }), {
+    this.#lapic = options.apic ? this.#makeLapic(options.tscDeadline) : null;
+    this.#ioApic = options.apic ? this.#makeIoApic() : null;
+    this.nmi = this.#lapic?.lint1 ?? host.cpu.nmi;
+    this.#master = new Pic8259(this.#wiring('pic0', { int: this.#intr() }), {
       id: 'pic0',
       base: 0x20,
       elcrPort: 0x4d0,
@@ -91,11 +114,14 @@ export class I440fxBoard {
     this.#irqs = Array.from(
       { length: 16 },
       (_, irq) =>
-        new SharedLine(irq === IRQ.CASCADE ? unconnected : irq < 8 ? this.#master.input(irq) : this.#slave.input(irq - 8)),
+        new SharedLine(irq === IRQ.CASCADE ? unconnected : this.#isaInput(irq)),
     );
 
-    this.pit = new Pit8254(this.#wiring('pit0', { irq: this.#irq(IRQ.TIMER) }));
-    this.rtc = new RtcCmos(this.#wiring('rtc0', { irq: this.#irq(IRQ.RTC) }), options.rtcStart);
+    const pitIrq = new GatedLine(this.#irq(IRQ.TIMER)), rtcIrq = new GatedLine(this.#irq(IRQ.RTC));
+    this.pit = new Pit8254(this.#wiring('pit0', { irq: pitIrq }));
+    this.rtc = new RtcCmos(this.#wiring('rtc0', { irq: rtcIrq }), options.rtcStart);
+    const hpet = options.apic ? this.#makeHpet([pitIrq, rtcIrq]) : null;
+    this.#kvmClock = options.kvmClock ? new KvmClock(this.#wiring('kvmClock0'), host.cpu.timestampOffset, options.rtcStart) : null;
     this.a20 = new Port92(this.#wiring('port92', { a20: host.cpu.a20 }), () => host.cpu.reset('soft'));
     const i8042 = new I8042(
       this.#wiring('i8042', { keyboard: this.#irq(IRQ.KEYBOARD), mouse: this.#irq(IRQ.MOUSE), a20: this.a20.keyboardA20 }),
@@ -114,7 +140,11 @@ export class I440fxBoard {
     const resetControl = new ResetControl((kind) => host.cpu.reset(kind));
     const pciHost = new PciHost(this.#wiring('pciHost'), resetControl);
     const hostBridge = new I440fxHostBridge((base, length, backing) => host.romMapping(base, length, backing));
-    const isa = new Piix3Isa({ device: PIIX_DEVICE, irqs: this.#irqs.map((line) => line.input()) });
+    const isa = new Piix3Isa({
+      device: PIIX_DEVICE,
+      irqs: this.#irqs.map((line) => line.input()),
+      pirqs: this.#ioApic ? [0, 1, 2, 3].map((pirq) => this.#ioApic!.input(INPUT.PIRQ + pirq)) : [],
+    });
     this.#pm = new Piix4Pm(this.#wiring('pm0', { sci: this.#irq(IRQ.SCI) }), {
       device: PIIX_DEVICE,
       function: 3,
@@ -167,8 +197,11 @@ export class I440fxBoard {
       this.cdrom,
       ide0,
       ide1,
+      ...(hpet ? [hpet] : []),
+      ...(this.#kvmClock ? [this.#kvmClock] : []),
       this.#slave,
       this.#master,
+      ...(this.#ioApic && this.#lapic ? [this.#ioApic, this.#lapic] : []),
     ];
   }
 
@@ -210,11 +243,38 @@ export class I440fxBoard {
 
   /** Level of INTR. */
   get interruptPending(): boolean {
-    return this.#master.pending;
+    return this.#lapic ? this.#lapic.interruptPending : this.#master.pending;
   }
 
-  /** The INTA cycle: the vector for the CPU, the default IR7 when the request has gone (8259A p.18). */
+  /** The INTA cycle: the vector for the CPU. */
   acknowledgeInterrupt(): number {
+    return this.#lapic && !this.#lapic.takesExternal ? this.#lapic.acknowledge() : this.#acknowledgePic();
+  }
+
+  /** CR8. */
+  get taskPriority(): number {
+    return this.#lapic?.taskPriority ?? 0;
+  }
+  set taskPriority(value: number) {
+    if (this.#lapic) this.#lapic.taskPriority = value;
+  }
+
+  /** Model-specific registers of the board's parts. */
+  readMsr(index: number): readonly [number, number] | null {
+    return this.#lapic?.readMsr(index) ?? this.#kvmClock?.readMsr(index) ?? null;
+  }
+  writeMsr(index: number, low: number, high: number): boolean {
+    return (this.#lapic?.writeMsr(index, low, high) || this.#kvmClock?.writeMsr(index, low, high)) ?? false;
+  }
+
+  /** The time-stamp counter was written. */
+  timestampChanged(): void {
+    this.#lapic?.timestampChanged();
+    this.#kvmClock?.timestampChanged();
+  }
+
+  /** The default IR7 when the request has gone (8259A p.18). */
+  #acknowledgePic(): number {
     const requested = this.#master.pending;
     const input = this.#master.acknowledge();
     if (!requested || !this.#master.isCascade(input)) return this.#master.vectorBase + input;
@@ -248,6 +308,58 @@ export class I440fxBoard {
     });
   }
 
+  #makeLapic(tscDeadline: boolean): LocalApic {
+    const { cpu } = this.#host;
+    return new LocalApic(this.#wiring('lapic0', { intr: cpu.intr, nmi: cpu.nmi }), {
+      onEoi: (vector) => this.#ioApic?.endOfInterrupt(vector),
+      onInit: () => cpu.reset('soft'),
+      timestampOffset: cpu.timestampOffset,
+      tscDeadline,
+    });
+  }
+
+  #makeIoApic(): IoApic {
+    return new IoApic(this.#wiring('ioapic0'), {
+      base: ioApicBase,
+      restHigh: PIRQ_INPUTS,
+      deliver: (message) => this.#lapic!.deliver(message),
+      setExternalRequest: (level) => this.#lapic!.setExternalRequest(level),
+    });
+  }
+
+  #makeHpet(replaced: readonly GatedLine[]): Hpet {
+    const ioApic = this.#ioApic!;
+    // Several timers may be routed to one input.
+    const inputs = new Map<number, SharedLine>();
+    const lines = new Map<string, Line>();
+    const route = (timer: number, input: number): Line => {
+      const key = `${timer} ${input}`;
+      let shared = inputs.get(input);
+      if (!shared) inputs.set(input, (shared = new SharedLine(ioApic.input(input))));
+      let line = lines.get(key);
+      if (!line) lines.set(key, (line = shared.input()));
+      return line;
+    };
+    const pins = { pit: this.#irq(IRQ.TIMER), rtc: this.#irq(IRQ.RTC) };
+    return new Hpet(this.#wiring('hpet0', pins), {
+      base: hpetBase,
+      onLegacy: (enabled) => replaced.forEach((line) => line.open(!enabled)),
+      route,
+    });
+  }
+
+  /** Where the 8259s' INTR leads. */
+  #intr(): Line {
+    if (!this.#lapic || !this.#ioApic) return this.#host.cpu.intr;
+    return bothOf(this.#lapic.lint0, this.#ioApic.input(INPUT.INTR));
+  }
+
+  /** An ISA interrupt at its controllers. */
+  #isaInput(irq: number): Line {
+    const pic = irq < 8 ? this.#master.input(irq) : this.#slave.input(irq - 8);
+    return this.#ioApic ? bothOf(pic, this.#ioApic.input(irq === IRQ.TIMER ? INPUT.TIMER : irq)) : pic;
+  }
+
   #irq(number: number): Line {
     return this.#irqs[number]!.input();
   }
@@ -265,4 +377,13 @@ export class I440fxBoard {
       guestError: (what, detail) => host.guestError(id, what, detail),
     };
   }
+}
+
+function bothOf(first: Line, second: Line): Line {
+  return {
+    set: (level) => {
+      first.set(level);
+      second.set(level);
+    },
+  };
 }

@@ -17,6 +17,7 @@ export class Piix3Isa implements Device<Piix3IsaState> {
   readonly id = 'isaBridge';
   readonly pci: PciConfiguration;
   readonly #irqs: readonly Line[];
+  readonly #outputs: readonly Line[];
   readonly #pirqs: readonly SharedLine[];
   /** Levels of PIRQA#-PIRQD#: outputs of other devices, so not saved. */
   readonly #levels = [false, false, false, false];
@@ -31,9 +32,10 @@ export class Piix3Isa implements Device<Piix3IsaState> {
     },
   );
 
-  /** `irqs`: a driver of each of the 16 ISA interrupt lines. */
-  constructor(options: { device: number; irqs: readonly Line[] }) {
+  /** `irqs`: a driver of each of the 16 ISA interrupt lines; `pirqs`: where PIRQA#-PIRQD# lead besides, active low. */
+  constructor(options: { device: number; irqs: readonly Line[]; pirqs: readonly Line[] }) {
     this.#irqs = options.irqs;
+    this.#outputs = options.pirqs;
     this.pci = new PciConfiguration(
       {
         device: options.device,
@@ -55,7 +57,9 @@ export class Piix3Isa implements Device<Piix3IsaState> {
       (_, pirq) =>
         new SharedLine({
           set: (level) => {
+            if (this.#levels[pirq] === level) return;
             this.#levels[pirq] = level;
+            this.#outputs[pirq]?.set(!level);
             this.#syncOutputs();
           },
         }),

@@ -1,9 +1,14 @@
 // All registers of a CPU by name, and what setting one entails.
 import type { Cpu } from '../cpu/cpu.ts';
+import { hasFeature } from '../cpu/state/cpuModels.ts';
 import { CS, ES, FIELD, FLAG, LDTR, SEGMENT, SS, DS, FS, GS, TR } from '../cpu/state/layout.ts';
 import type { TargetRegisters } from './target.ts';
 
 export const generalNames = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'] as const;
+/** Of a CPU with long mode, in encoding order. */
+export const wideNames = [
+  'rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15',
+] as const;
 export const segmentIndexes = { es: ES, cs: CS, ss: SS, ds: DS, fs: FS, gs: GS, ldtr: LDTR, tr: TR } as const;
 export type SegmentName = keyof typeof segmentIndexes;
 
@@ -18,12 +23,13 @@ export const msrNames: Readonly<Record<number, string>> = {
   0x79: 'bios_updt_trig', 0x8b: 'bios_sign_id', 0xc1: 'perfctr0', 0xc2: 'perfctr1', 0x11e: 'bbl_cr_ctl3',
   0x174: 'sysenter_cs', 0x175: 'sysenter_esp', 0x176: 'sysenter_eip', 0x186: 'evntsel0', 0x187: 'evntsel1', 0x1d9: 'debugctl',
   0xc0000080: 'efer', 0xc0000081: 'star', 0xc0000082: 'lstar', 0xc0000083: 'cstar', 0xc0000084: 'fmask',
-  0xc0000100: 'fs_base', 0xc0000101: 'gs_base', 0xc0000102: 'kernel_gs_base',
+  0xc0000100: 'fs_base', 0xc0000101: 'gs_base', 0xc0000102: 'kernel_gs_base', 0xc0000103: 'tsc_aux', 0xfe: 'mtrrcap', 0x10a: 'arch_capabilities',
+  0x179: 'mcg_cap', 0x17a: 'mcg_status', 0x1a0: 'misc_enable', 0x277: 'pat', 0x2ff: 'mtrr_def_type', 0x6e0: 'tsc_deadline',
 };
 const EFER = 0xc0000080;
 
 /** Reads 8 bytes of a descriptor table past the guest, or null where there is no memory. */
-export type DescriptorReader = (linear: number) => { readonly low: number; readonly high: number } | null;
+export type DescriptorReader = (linear: bigint) => { readonly low: number; readonly high: number } | null;
 
 interface Access {
   readonly width: number;
@@ -89,22 +95,63 @@ export class CpuRegisters implements TargetRegisters {
       this.#add(name.slice(1), 16, () => cpu.reg16(index), (value) => cpu.setReg16(index, value));
     });
     ['al', 'cl', 'dl', 'bl', 'ah', 'ch', 'dh', 'bh'].forEach((name, index) => {
-      const offset = cpu.base + (index & 3) * 8 + (index >> 2);
-      this.#add(name, 8, () => cpu.u8[offset], (value) => {
-        cpu.u8[offset] = value;
-      });
+      this.#addByte(name, cpu.base + (index & 3) * 8 + (index >> 2));
     });
+    if (hasFeature(cpu.model, 'LM')) this.#addWideGeneral();
     this.#add('eip', 32, () => cpu.rip, (value) => this.#jump(value));
     this.#add('ip', 16, () => cpu.rip & 0xffff, (value) => this.#jump((cpu.rip & ~0xffff) | value));
     // The linear address of the next instruction.
-    this.#add('pc', 32, () => cpu.segmentBase(CS) + cpu.rip, (value) => this.#jump(value - cpu.segmentBase(CS)));
+    if (hasFeature(cpu.model, 'LM')) {
+      this.#addAddress('rip', () => cpu.rip, (value) => this.#jump(value));
+      this.#addAddress('pc', () => cpu.wrapLinear(cpu.segmentBase(CS) + cpu.rip), (value) => this.#jump(value - cpu.segmentBase(CS)));
+    } else this.#add('pc', 32, () => cpu.segmentBase(CS) + cpu.rip, (value) => this.#jump(value - cpu.segmentBase(CS)));
     this.#add('cpl', 2, () => cpu.cpl, () => false);
+  }
+
+  #addWideGeneral(): void {
+    const { view, base } = this.#cpu;
+    wideNames.forEach((name, index) => {
+      const at = base + index * 8;
+      this.#table.set(name, {
+        width: 64,
+        get: () => view.getBigUint64(at, true),
+        set: (value) => {
+          view.setBigUint64(at, value, true);
+          return true;
+        },
+      });
+      if (index < 8) return;
+      const cpu = this.#cpu;
+      this.#add(`${name}d`, 32, () => cpu.reg32(index), (value) => cpu.setReg32(index, value));
+      this.#add(`${name}w`, 16, () => cpu.reg16(index), (value) => cpu.setReg16(index, value));
+      this.#addByte(`${name}b`, at);
+    });
+    ['spl', 'bpl', 'sil', 'dil'].forEach((name, index) => this.#addByte(name, base + (4 + index) * 8));
+  }
+
+  #addByte(name: string, at: number): void {
+    const { u8 } = this.#cpu;
+    this.#add(name, 8, () => u8[at], (value) => {
+      u8[at] = value;
+    });
+  }
+
+  /** 64 bits that must be a canonical address; a signed number to the CPU. */
+  #addAddress(name: string, get: () => number, set: (value: number) => boolean | void): void {
+    this.#table.set(name, {
+      width: 64,
+      get: () => BigInt.asUintN(64, BigInt(get())),
+      set: (value) => {
+        const signed = BigInt.asIntN(64, value);
+        return BigInt.asIntN(48, signed) === signed && set(Number(signed)) !== false;
+      },
+    });
   }
 
   /** Execution goes on elsewhere: a shadow of STI or MOV SS is over, and HLT with it. */
   #jump(rip: number): void {
     const cpu = this.#cpu;
-    if (cpu.rip === rip >>> 0) return;
+    if (cpu.rip === cpu.wrapLinear(rip)) return;
     cpu.rip = rip;
     cpu.interruptShadow = false;
     cpu.shadowAt = -1;
@@ -138,13 +185,16 @@ export class CpuRegisters implements TargetRegisters {
           change.attributes ?? cpu.segmentField(segment, SEGMENT.attributes),
         );
       this.#add(name, 16, () => cpu.selector(segment) & 0xffff, (value) => this.loadSegment(segment, value));
-      this.#add(`${name}.base`, 32, field(SEGMENT.base), (base) => cache({ base }));
+      if (segment >= FS && hasFeature(cpu.model, 'LM')) this.#addAddress(`${name}.base`, () => cpu.segmentBase(segment), (base) => cache({ base }));
+      else this.#add(`${name}.base`, 32, field(SEGMENT.base), (base) => cache({ base }));
       this.#add(`${name}.limit`, 32, field(SEGMENT.limit), (limit) => cache({ limit }));
       this.#add(`${name}.attributes`, 16, field(SEGMENT.attributes), (value) => cache({ attributes: value & 0xf0ff }));
     }
     for (const [name, base, limit] of [['gdtr', FIELD.gdtrBase, FIELD.gdtrLimit], ['idtr', FIELD.idtrBase, FIELD.idtrLimit]] as const) {
-      this.#add(name, 32, () => cpu.get32(base), (value) => cpu.setWide(base, value));
-      this.#add(`${name}.base`, 32, () => cpu.get32(base), (value) => cpu.setWide(base, value));
+      for (const alias of [name, `${name}.base`]) {
+        if (hasFeature(cpu.model, 'LM')) this.#addAddress(alias, () => cpu.getWide(base), (value) => cpu.setWideSigned(base, value));
+        else this.#add(alias, 32, () => cpu.get32(base), (value) => cpu.setWide(base, value));
+      }
       this.#add(`${name}.limit`, 16, () => cpu.get32(limit) & 0xffff, (value) => cpu.set32(limit, value));
     }
   }
@@ -180,28 +230,35 @@ export class CpuRegisters implements TargetRegisters {
   #findDescriptor(selector: number, systemOnly: boolean): { low: number; high: number } | null {
     const cpu = this.#cpu;
     const offset = selector & 0xfff8;
-    let base = cpu.get32(FIELD.gdtrBase), limit = cpu.get32(FIELD.gdtrLimit);
+    let base = cpu.getWide(FIELD.gdtrBase), limit = cpu.get32(FIELD.gdtrLimit);
     if ((selector & 4) !== 0) {
       const isMissing = (cpu.selector(LDTR) & 0xfffc) === 0 || (cpu.segmentField(LDTR, SEGMENT.attributes) & 0x80) === 0;
       if (systemOnly || isMissing) return null;
       base = cpu.segmentBase(LDTR);
       limit = cpu.segmentField(LDTR, SEGMENT.limit);
     }
-    return offset + 7 > limit ? null : this.#descriptor((base + offset) >>> 0);
+    if (offset + 7 > limit) return null;
+    const linear = base + offset;
+    return this.#descriptor(cpu.isLong ? BigInt.asUintN(64, BigInt(linear)) : BigInt(linear >>> 0));
   }
 
   #addControl(): void {
     const cpu = this.#cpu, access = cpu.debugAccess;
     for (const [number, field] of [[0, FIELD.cr0], [2, FIELD.cr2], [3, FIELD.cr3], [4, FIELD.cr4]] as const) {
-      this.#add(`cr${number}`, 32, () => cpu.get32(field), (value) => access.setControl(number, value));
+      const isAddress = number === 2 || number === 3;
+      if (isAddress && hasFeature(cpu.model, 'LM')) this.#addAddress(`cr${number}`, () => cpu.getWide(field), (value) => access.setControl(number, value));
+      else this.#add(`cr${number}`, 32, () => cpu.get32(field), (value) => access.setControl(number, value));
     }
+    if (hasFeature(cpu.model, 'LM')) this.#add('cr8', 4, () => cpu.host.readTaskPriority(), (value) => cpu.host.writeTaskPriority(value));
     this.#table.set('efer', {
       width: 64,
       get: () => this.#wide(FIELD.efer),
       set: (value) => access.writeMsr(EFER, Number(value & 0xffffffffn), Number(value >> 32n)),
     });
     for (const number of [0, 1, 2, 3, 6, 7]) {
-      this.#add(`dr${number}`, 32, () => cpu.get32(FIELD.dr + number * 8), (value) => access.setDebug(number, value));
+      const at = FIELD.dr + number * 8;
+      if (number < 4 && hasFeature(cpu.model, 'LM')) this.#addAddress(`dr${number}`, () => cpu.getWide(at), (value) => access.setDebug(number, value));
+      else this.#add(`dr${number}`, 32, () => cpu.get32(FIELD.dr + number * 8), (value) => access.setDebug(number, value));
     }
     for (const index of access.msrs) {
       const name = msrNames[index];
@@ -243,8 +300,9 @@ export class CpuRegisters implements TargetRegisters {
     for (let number = 0; number < 8; number++) {
       this.#table.set(`st${number}`, this.#stackRegister(number));
       this.#table.set(`mm${number}`, this.#vectorOfX87(number));
-      this.#table.set(`xmm${number}`, this.#xmm(number));
     }
+    const vectors = hasFeature(cpu.model, 'LM') ? 16 : 8;
+    for (let number = 0; number < vectors; number++) this.#table.set(`xmm${number}`, this.#xmm(number));
   }
 
   /** ST(i), 80 bits; setting it makes it full. */

@@ -1,4 +1,4 @@
-// A 32-bit CPU and its memory as the debugger's parts see them. Reading changes nothing: page tables are walked past the TLB
+// A CPU and its memory as the debugger's parts see them. Reading changes nothing: page tables are walked past the TLB
 // and no device is ever touched.
 import type { Cpu } from '../cpu/cpu.ts';
 import { CODE_MODE, CS, FIELD, SEGMENT } from '../cpu/state/layout.ts';
@@ -9,7 +9,7 @@ import type { DebugTarget, Space, TargetMemory, TargetMode } from './target.ts';
 
 const PAGE = 4096;
 const FOUR_GIB = 2 ** 32;
-const CR0_PG = 0x80000000, EFER_LMA = 0x400;
+const CR0_PG = 0x80000000;
 
 export class CpuTarget implements DebugTarget {
   readonly cpu: Cpu;
@@ -24,7 +24,7 @@ export class CpuTarget implements DebugTarget {
     this.pages = new PageTables(cpu, physicalMap);
     this.memory = new CpuMemory(cpu, physicalMap, this.pages);
     this.registers = new CpuRegisters(cpu, (linear) => {
-      const bytes = this.memory.read('linear', BigInt(linear), 8);
+      const bytes = this.memory.read('linear', linear, 8);
       if (bytes === null) return null;
       const view = new DataView(bytes.buffer, bytes.byteOffset);
       return { low: view.getUint32(0, true), high: view.getUint32(4, true) };
@@ -32,7 +32,8 @@ export class CpuTarget implements DebugTarget {
   }
 
   get programCounter(): bigint {
-    return BigInt((this.cpu.segmentBase(CS) + this.cpu.rip) >>> 0);
+    const { cpu } = this;
+    return BigInt.asUintN(64, BigInt(cpu.wrapLinear(cpu.segmentBase(CS) + cpu.rip)));
   }
 
   mode(): TargetMode {
@@ -42,12 +43,14 @@ export class CpuTarget implements DebugTarget {
     const wide = (cpu.segmentField(CS, SEGMENT.attributes) & 0x4000) !== 0;
     const bits = codeMode === CODE_MODE.code64 ? 64 : wide ? 32 : 16;
     const name = virtual8086 ? 'virtual-8086 mode'
-      : protectedMode ? (bits === 64 ? '64-bit mode' : `${bits}-bit protected mode`)
+      : bits === 64 ? '64-bit mode'
+      : cpu.isLong ? `${bits}-bit compatibility mode`
+      : protectedMode ? `${bits}-bit protected mode`
       : bits === 32 ? 'real mode with 32-bit code' : 'real mode';
     return {
       name, bits, privilege: cpu.cpl, protectedMode, virtual8086,
       paging: (cpu.get32(FIELD.cr0) & CR0_PG) !== 0,
-      addressBytes: (cpu.get32(FIELD.efer) & EFER_LMA) !== 0 ? 8 : 4,
+      addressBytes: cpu.isLong ? 8 : 4,
     };
   }
 }

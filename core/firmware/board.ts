@@ -19,6 +19,15 @@ export const resetValue = 6;
 
 /** IRQs behind PIRQA#-PIRQD#. */
 export const pirqIrqs = [10, 11, 10, 11] as const;
+/** Where the APICs and the HPET answer (MP 3.6, HPET 3.2.4), and the I/O APIC's identification. */
+export const localApicBase = 0xfee0_0000;
+export const ioApicBase = 0xfec0_0000;
+export const ioApicId = 1;
+export const hpetBase = 0xfed0_0000;
+/** I/O APIC inputs: IRQ 0 is at 2, PIRQA#-PIRQD# at 16 to 19, active low; the 8259s' INTR is at 0. */
+export const timerInput = 2;
+export const pirqInput = 16;
+
 /** Which PIRQ (0-3) pin INTA#-INTD# (0-3) of a device reaches. */
 export const pirqOf = (device: number, pin: number): number => (device - 1 + pin) & 3;
 

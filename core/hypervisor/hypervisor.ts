@@ -20,6 +20,12 @@ export interface BoardPort {
   mmioRead(address: number, size: 1 | 2 | 4): number;
   mmioWrite(address: number, value: number, size: 1 | 2 | 4): void;
   acknowledgeInterrupt(): number;
+  /** CR8. */
+  taskPriority: number;
+  /** The time-stamp counter was written. */
+  timestampChanged(): void;
+  readMsr(index: number): readonly [number, number] | null;
+  writeMsr(index: number, low: number, high: number): boolean;
   reset(kind: ResetKind): void;
   /** Applies an input from outside. */
   input(input: MachineInput): void;
@@ -269,6 +275,7 @@ export class Hypervisor implements CpuHost {
   raiseNmi(): void {
     this.cpu.nmiPending = true;
     this.cpu.leaveRequested = true;
+    this.cpu.endSlice();
   }
   setA20(enabled: boolean): void {
     this.cpu.setA20(enabled);
@@ -305,19 +312,26 @@ export class Hypervisor implements CpuHost {
   }
   setTimestamp(value: number): void {
     this.#timestampOffset = value - Math.floor(this.clock.now());
+    this.#board.timestampChanged();
+  }
+  /** What the time-stamp counter is ahead of guest time. */
+  get timestampOffset(): number {
+    return this.#timestampOffset;
   }
   acknowledgeInterrupt(): number {
     return this.#board.acknowledgeInterrupt();
   }
   readTaskPriority(): number {
-    return 0;
+    return this.#board.taskPriority;
   }
-  writeTaskPriority(): void {}
-  readMsr(): null {
-    return null;
+  writeTaskPriority(value: number): void {
+    this.#board.taskPriority = value;
   }
-  writeMsr(): boolean {
-    return false;
+  readMsr(index: number): readonly [number, number] | null {
+    return this.#board.readMsr(index);
+  }
+  writeMsr(index: number, low: number, high: number): boolean {
+    return this.#board.writeMsr(index, low, high);
   }
   exit(kind: ExitKind, a = 0, b = 0, c = 0, d = 0): void {
     this.exits.count(kind);

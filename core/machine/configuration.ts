@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { exitPolicySchema } from './exitPolicy.ts';
 
 /** Names of the CPU models a machine can be given; what each exposes is in `core/cpu/state/cpuModels.ts`. */
-export const cpuModelSchema = z.enum(['486', 'pentium', 'pentium3']);
+export const cpuModelSchema = z.enum(['486', 'pentium', 'pentium3', 'core2', 'x86-64-v2', 'max']);
 
 export const diskSchema = z.object({
   /** Path on the host (an opaque name to core: the host opens it). */

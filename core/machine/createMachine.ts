@@ -8,6 +8,7 @@ import { trapPort } from '../firmware/board.ts';
 import { loadKernel } from '../firmware/kernel/loadKernel.ts';
 import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
+import { cpuidLeaf, cpuModels, hasFeature, type CpuModel } from '../cpu/state/cpuModels.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { InspectableMachine, MachineInspection, UnclaimedAccess } from './inspection.ts';
@@ -111,6 +112,8 @@ class PcMachine implements RecordedMachine {
     options: MachineOptions,
   ) {
     const memoryBytes = configuration.memoryMiB * MEBIBYTE;
+    const model: CpuModel = cpuModels[configuration.cpu.model];
+    const apic = hasFeature(model, 'APIC');
     this.#media = media;
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
@@ -130,6 +133,9 @@ class PcMachine implements RecordedMachine {
       memoryBytes,
       disks: media.disks.map((disk) => diskGeometry(disk.sizeBytes)),
       cpuName: configuration.cpu.model,
+      apic,
+      signature: model.signature,
+      features: cpuidLeaf(model, 1, 0, { cr4: 0, xcr0: 1 })[3],
     });
     space.installBios(rom);
     const vgaRom = readRom(configuration.firmware.vgaBios, host);
@@ -140,13 +146,18 @@ class PcMachine implements RecordedMachine {
       disks: media.disks,
       cdrom: media.cdrom,
       debugExit: configuration.debugExit,
+      apic,
+      tscDeadline: hasFeature(model, 'TSC_DEADLINE'),
+      kvmClock: hasFeature(model, 'HYPERVISOR'),
       rtcStart: configuration.rtcStart ?? Math.floor(host.clock.wallMs() / 1000),
     });
     this.#bios = biosImage ? null : new Bios({
-      rom, bay: media, bootOrder: configuration.bootOrder, memoryBytes, kernel,
+      rom, bay: media, bootOrder: configuration.bootOrder, memoryBytes, kernel, apic,
     });
     if (biosImage) this.#describeMemory(memoryBytes);
     this.#attachBoard(space);
+    space.overlay(this.#board.mmioRanges());
+    this.#board.onMmioChange(() => space.overlay(this.#board.mmioRanges()));
     this.inspection = this.#inspection(configuration);
   }
 
@@ -269,6 +280,7 @@ class PcMachine implements RecordedMachine {
       cpu: {
         intr: { set: (level) => hypervisor.setInterruptLine(level) },
         nmi: { set: (level) => { if (level) hypervisor.raiseNmi(); } },
+        timestampOffset: () => hypervisor.timestampOffset,
         a20: { set: (level) => hypervisor.setA20(level) },
         reset: (kind) => hypervisor.requestReset(kind),
       },
@@ -295,6 +307,15 @@ class PcMachine implements RecordedMachine {
         if (!space.writeBehindRom(address, value, size)) board.mmioWrite(address, value, size);
       },
       acknowledgeInterrupt: () => board.acknowledgeInterrupt(),
+      get taskPriority() {
+        return board.taskPriority;
+      },
+      set taskPriority(value: number) {
+        board.taskPriority = value;
+      },
+      timestampChanged: () => board.timestampChanged(),
+      readMsr: (index) => board.readMsr(index),
+      writeMsr: (index, low, high) => board.writeMsr(index, low, high),
       reset: (kind) => {
         board.reset(kind);
         bios?.reset(kind);

@@ -22,8 +22,13 @@ export class RomSpace {
   /** Stretches below 1 MiB whose writes reach RAM while reads see ROM. */
   readonly #shadows = new Map<number, Shadow>();
 
+  /** Pages of RAM above 1 MiB under device memory. */
+  #covered: ReadonlySet<number> = new Set();
+  readonly #memoryBytes: number;
+
   constructor(hypervisor: Hypervisor, memoryBytes: number) {
     this.#hypervisor = hypervisor;
+    this.#memoryBytes = memoryBytes;
     const { physical, cpu } = hypervisor;
     physical.map(0, Math.min(memoryBytes, VIDEO_MEMORY), cpu.map.ram, true);
     if (memoryBytes > MEBIBYTE) physical.map(MEBIBYTE, memoryBytes - MEBIBYTE, cpu.map.ram + MEBIBYTE, true);
@@ -70,6 +75,24 @@ export class RomSpace {
       return true;
     }
     return true;
+  }
+
+  /** Device memory lies over RAM, for example a local APIC that was moved there. */
+  overlay(ranges: readonly { readonly base: number; readonly length: number }[]): void {
+    const covered = new Set<number>();
+    for (const { base, length } of ranges) {
+      for (let page = Math.floor(Math.max(base, MEBIBYTE) / PAGE) * PAGE; page < Math.min(base + length, this.#memoryBytes); page += PAGE) covered.add(page);
+    }
+    if (covered.size === 0 && this.#covered.size === 0) return;
+    const { physical, cpu } = this.#hypervisor;
+    for (const page of this.#covered) if (!covered.has(page)) physical.map(page, PAGE, cpu.map.ram + page, true);
+    for (const page of covered) {
+      if (this.#covered.has(page)) continue;
+      cpu.code.written(page, PAGE);
+      physical.unmap(page, PAGE);
+    }
+    this.#covered = covered;
+    cpu.flushTlb(false);
   }
 
   #putLow(base: number, image: Uint8Array): void {

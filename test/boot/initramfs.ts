@@ -18,7 +18,7 @@ function member(name: string, mode: number, content: Buffer): Buffer {
 /** A kernel module of the guest's kernel package. */
 export function kernelModule(name: string): Buffer {
   const unpacked = path.join(path.dirname(guestFile('kernel')), 'unpacked');
-  const folder = readdirSync(unpacked).find((entry) => entry.startsWith('linux-image-'));
+  const folder = readdirSync(unpacked).find((entry) => entry.startsWith('linux-image-') && entry.endsWith('_i386'));
   if (folder === undefined) throw new Error(`no kernel package in ${unpacked}`);
   const file = readdirSync(path.join(unpacked, folder), { recursive: true }).map(String).find((entry) => entry.endsWith(`/${name}.ko`));
   if (file === undefined) throw new Error(`the kernel package has no module ${name}`);

@@ -1,4 +1,4 @@
-// memtest86+ (32 bits) tests memory and shows it moving.
+// memtest86+ (32 and 64 bits) tests memory and shows it moving.
 import { expect, it } from 'vitest';
 import { BootMachine, guestFile } from './bootMachine.ts';
 
@@ -21,8 +21,13 @@ function readProgress(guest: BootMachine): Progress {
   };
 }
 
-it('memtest86+ runs its tests without errors', async () => {
-  using guest = BootMachine.start({ memoryMiB: 32, kernel: { path: guestFile('memtest') } });
+const KINDS = [
+  ['32-bit', 'memtest', 'pentium3'],
+  ['64-bit', 'memtest64', 'x86-64-v2'],
+] as const;
+
+it.each(KINDS)('memtest86+ %s runs its tests without errors', async (_kind, file, model) => {
+  using guest = BootMachine.start({ memoryMiB: 32, cpu: { model }, kernel: { path: guestFile(file) } });
   await guest.waitForScreen(/Test\s*#\s*\d/, 40);
   await guest.waitUntil(() => readProgress(guest).pass >= 1, 60, 'waiting for the first per cent of a pass');
   const first = readProgress(guest);

@@ -123,10 +123,12 @@ export class TestBoardHost implements BoardHost {
   readonly cpu: BoardHost['cpu'] = {
     intr: this.intr,
     nmi: new ProbeLine(),
+    timestampOffset: () => this.timestampOffset,
     a20: this.a20,
     reset: (kind) => void this.resets.push(kind),
   };
   readonly resets: ResetKind[] = [];
+  timestampOffset = 0;
   readonly errors: string[] = [];
   readonly unclaimed: number[] = [];
   readonly exits: number[] = [];
@@ -170,7 +172,7 @@ export class TestBoardHost implements BoardHost {
 
 export function testBoard(options: Partial<I440fxBoardOptions> = {}): { host: TestBoardHost; board: I440fxBoard } {
   const host = new TestBoardHost();
-  const board = new I440fxBoard(host, { memoryBytes: 16 << 20, disks: [], cdrom: null, debugExit: true, rtcStart: 946684800, ...options });
+  const board = new I440fxBoard(host, { memoryBytes: 16 << 20, disks: [], cdrom: null, debugExit: true, apic: false, tscDeadline: true, kvmClock: true, rtcStart: 946684800, ...options });
   return { host, board };
 }
 

@@ -42,14 +42,14 @@ const CR4_FEATURES: Readonly<Record<keyof typeof CR4, Feature>> = {
   OSXMMEXCPT: 'SSE', UMIP: 'UMIP', FSGSBASE: 'FSGSBASE', PCIDE: 'PCID', OSXSAVE: 'XSAVE', SMEP: 'SMEP', SMAP: 'SMAP',
 };
 
-const PENTIUM = ['FPU', 'DE', 'PSE', 'TSC', 'MSR', 'CX8'] as const;
+const PENTIUM = ['FPU', 'DE', 'PSE', 'TSC', 'MSR', 'CX8', 'APIC'] as const;
 const PENTIUM_3 = [...PENTIUM, 'PAE', 'SEP', 'PGE', 'CMOV', 'PSE36', 'FXSR'] as const;
 const CORE_2 = [
   ...PENTIUM_3, 'MTRR', 'MCE', 'MCA', 'PAT', 'CLFSH', 'MMX', 'SSE', 'SSE2', 'SSE3', 'SSSE3', 'CX16', 'SYSCALL', 'NX', 'LM', 'LAHF',
 ] as const;
 const X86_64_V2 = [
   ...CORE_2, 'SSE41', 'SSE42', 'POPCNT', 'PCID', 'RDTSCP', 'PDPE1GB', 'FSGSBASE', 'SMEP', 'SMAP', 'UMIP', 'INVPCID', 'INVARIANT_TSC',
-  'ARCH_CAPABILITIES', 'HYPERVISOR',
+  'ARCH_CAPABILITIES', 'TSC_DEADLINE', 'HYPERVISOR',
 ] as const;
 const MAX = [...X86_64_V2, 'PCLMULQDQ', 'MOVBE', 'AES', 'XSAVE', 'BMI1', 'BMI2', 'LZCNT', 'SHA', 'ADX'] as const;
 
@@ -62,13 +62,19 @@ export const cpuModels = {
   pentium: model(0x543, '', PENTIUM, 1, 0),
   pentium3: model(0x673, 'Trapeze virtual Pentium III', PENTIUM_3, 2, 0x80000004),
   core2: model(0x6fb, 'Trapeze virtual Core 2', CORE_2, 0xa, 0x80000008),
-  'x86-64-v2': model(0x106a1, 'Trapeze virtual CPU (x86-64-v2)', X86_64_V2, 0xd, 0x80000008),
-  max: model(0x106a1, 'Trapeze virtual CPU (all it has)', MAX, 0xd, 0x80000008),
+  'x86-64-v2': model(0x106a1, 'Trapeze virtual CPU (x86-64-v2)', X86_64_V2, 0x16, 0x80000008),
+  max: model(0x106a1, 'Trapeze virtual CPU (all it has)', MAX, 0x16, 0x80000008),
 } as const satisfies Record<string, CpuModel>;
 
 /** Physical and linear address bits (CPUID.80000008h:EAX). */
 export const PHYSICAL_BITS = 40;
 const LINEAR_BITS = 48;
+
+/** The time-stamp counter and the local APIC's timer run at 1 GHz; the core crystal too. */
+const CLOCK_HERTZ = 1_000_000_000;
+/** KVM's leaf 40000001h: clock sources, no delays for ports, and the clock is stable (Linux virt/kvm/x86/cpuid.rst). */
+const KVM_FEATURES = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
+const HYPERVISOR_LEAVES = 0x40000000;
 
 /** Whether the model has a feature. */
 export const hasFeature = (given: CpuModel, feature: Feature): boolean => given.features.has(feature);
@@ -111,6 +117,7 @@ export function cpuidLeaf(given: CpuModel, leaf: number, subLeaf: number, state:
         return [0, 0, 0, 0];
     }
   }
+  if (leaf >= HYPERVISOR_LEAVES && leaf <= HYPERVISOR_LEAVES + 0xff && hasFeature(given, 'HYPERVISOR')) return hypervisorLeaf(leaf);
   switch (Math.min(leaf, maxLeaf)) {
     case 0:
       return [maxLeaf, text(vendor, 0), text(vendor, 8), text(vendor, 4)];
@@ -125,8 +132,26 @@ export function cpuidLeaf(given: CpuModel, leaf: number, subLeaf: number, state:
       return [1, 0, 0, 0];
     case 7:
       return subLeaf === 0 ? [0, bits(7, 'ebx'), bits(7, 'ecx'), bits(7, 'edx')] : [0, 0, 0, 0];
+    case 0x15:
+      return [1, 1, CLOCK_HERTZ, 0];
+    case 0x16:
+      return [CLOCK_HERTZ / 1e6, CLOCK_HERTZ / 1e6, CLOCK_HERTZ / 1e6, 0];
     case 0xd:
       return extendedState(given, subLeaf, state);
+    default:
+      return [0, 0, 0, 0];
+  }
+}
+
+/** What KVM tells its guests. */
+function hypervisorLeaf(leaf: number): CpuidRegisters {
+  switch (leaf - HYPERVISOR_LEAVES) {
+    case 0:
+      return [HYPERVISOR_LEAVES + 0x10, text('KVMK', 0), text('VMKV', 0), text('M', 0)];
+    case 1:
+      return [KVM_FEATURES, 0, 0, 0];
+    case 0x10:
+      return [CLOCK_HERTZ / 1000, CLOCK_HERTZ / 1000, 0, 0];
     default:
       return [0, 0, 0, 0];
   }

@@ -154,7 +154,7 @@ export function writeDebug(cpu: Cpu, register: number, value: number): void {
 /** Sets a debug register with its fixed bits, past DR7.GD. */
 export function storeDebug(cpu: Cpu, index: number, value: number): void {
   const fixed = index === 6 ? (value & 0xe00f) | 0xffff0ff0 : index === 7 ? (value & 0xffff2fff) | 0x400 : value;
-  cpu.setWideSigned(FIELD.dr + index * 8, index >= 6 || !cpu.is64 ? fixed >>> 0 : fixed);
+  cpu.setWideSigned(FIELD.dr + index * 8, index >= 6 ? fixed >>> 0 : fixed);
   breakpointsChanged(cpu);
 }
 
@@ -180,6 +180,8 @@ const STORED: ReadonlyMap<number, Feature> = new Map<number, Feature>([
   ...[MSR.MCG_STATUS, ...range(MSR.MC0_CTL, 4 * BANKS)].map((index): [number, Feature] => [index, 'MCA']),
   [MSR.MISC_ENABLE, 'LM'],
 ]);
+/** What registers hold after reset, if not zero: fast strings are on. */
+const INITIAL: Readonly<Record<number, readonly [number, number]>> = { [MSR.MISC_ENABLE]: [1, 0] };
 /** Registers that say what there is and cannot be written. */
 const CONSTANT: Readonly<Record<number, readonly [Feature, readonly [number, number]]>> = {
   [MSR.P5_MC_ADDR]: ['MSR', [0, 0]], [MSR.P5_MC_TYPE]: ['MSR', [0, 0]], [MSR.PLATFORM_ID]: ['MSR', [0, 0]],
@@ -232,7 +234,7 @@ export function readMsr(cpu: Cpu, index: number): readonly [number, number] {
   const constant = CONSTANT[index];
   if (constant !== undefined && hasFeature(cpu.model, constant[0])) return constant[1];
   const stored = STORED.get(index);
-  if (stored !== undefined && hasFeature(cpu.model, stored)) return cpu.msrs.get(index) ?? [0, 0];
+  if (stored !== undefined && hasFeature(cpu.model, stored)) return cpu.msrs.get(index) ?? INITIAL[index] ?? [0, 0];
   const platform = cpu.host.readMsr(index);
   if (platform !== null) return platform;
   cpu.host.guestError('RDMSR of an unknown register', { msr: index });

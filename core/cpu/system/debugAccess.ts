@@ -4,7 +4,7 @@ import { PHYSICAL_READ } from '../../mmu/physicalMap.ts';
 import type { Cpu } from '../cpu.ts';
 import { CR4 } from '../state/cpuModels.ts';
 import { FIELD } from '../state/layout.ts';
-import { fullTags, MXCSR_RESERVED, setControl, setFullTags, setStatus } from '../x87/environment.ts';
+import { controlReserved, fullTags, setControl, setFullTags, setStatus } from '../x87/environment.ts';
 import { CR0, knownMsrs, readMsr, storeDebug, writeControl, writeMsr } from './control.ts';
 import { loadRealSegment } from './descriptors.ts';
 import { GuestFault } from './faults.ts';
@@ -22,14 +22,14 @@ export class DebugAccess {
     const cr0 = register === 0 ? value : cpu.cr0, cr4 = register === 4 ? value : cpu.cr4;
     const cr3 = register === 3 ? value : cpu.get32(FIELD.cr3);
     // PAE paging reads four entries at once: never from a device.
-    if ((cr0 & CR0.PG) !== 0 && (cr4 & CR4.PAE) !== 0 && !this.#isMemory(cr3)) return false;
-    return this.#succeeds(() => writeControl(cpu, register, value >>> 0));
+    if (!cpu.isLong && (cr0 & CR0.PG) !== 0 && (cr4 & CR4.PAE) !== 0 && !this.#isMemory(cr3)) return false;
+    return this.#succeeds(() => writeControl(cpu, register, register === 2 || register === 3 ? value : value >>> 0));
   }
 
   /** DR0..DR3, DR6 and DR7; DR7.GD does not guard against a debugger. */
   setDebug(register: number, value: number): boolean {
     if (register === 4 || register === 5) return false;
-    storeDebug(this.#cpu, register, value >>> 0);
+    storeDebug(this.#cpu, register, value);
     return true;
   }
 
@@ -65,7 +65,7 @@ export class DebugAccess {
     setStatus(this.#cpu, value);
   }
   setMxcsr(value: number): boolean {
-    if ((value & MXCSR_RESERVED) !== 0) return false;
+    if ((value & controlReserved(this.#cpu)) !== 0) return false;
     this.#cpu.set32(FIELD.mxcsr, value);
     return true;
   }

@@ -6,7 +6,8 @@ import {
   attributesOf, baseOf, checkStackSegment, type Descriptor, dplOf, installSegment, isCode, isConforming, isNull, isPresent,
   isSystem, limitOf, markAccessed, readDescriptor, typeOf,
 } from './descriptors.ts';
-import { checkReturnCode, innerStack, returnOuter } from './interrupts.ts';
+import { innerStack, returnOuter } from './interrupts.ts';
+import { checkReturnCode } from './returns.ts';
 import { callLongGate, checkOffset, checkWidth, longGateTarget, returnFarLong } from './longMode.ts';
 import { Stack } from './stack.ts';
 import { switchTask } from './tasks.ts';

@@ -7,6 +7,7 @@ import {
   isNull, isPresent, limitOf, markAccessed, readDescriptor,
 } from './descriptors.ts';
 import { deliverLong, returnLong } from './longMode.ts';
+import { checkReturnCode, mergeFlags } from './returns.ts';
 import { Stack } from './stack.ts';
 import { switchTask } from './tasks.ts';
 
@@ -224,17 +225,6 @@ function pushInnerFrame(cpu: Cpu, level: number, frame: Frame, fromVirtual: bool
   stack.commit();
 }
 
-const REAL_FLAGS_16 = 0x7fd5;
-const FLAGS_32 = 0x257fd5;
-
-/** EFLAGS after IRET or POPF: which bits the privilege level lets change (SDM 2A IRET, SDM 2B POPF). */
-export function mergeFlags(cpu: Cpu, value: number, size: 2 | 4, cpl: number): number {
-  let mask = size === 2 ? REAL_FLAGS_16 : FLAGS_32;
-  if (cpl > 0) mask &= ~FLAG.IOPL;
-  if (cpl > cpu.iopl) mask &= ~FLAG.IF;
-  return (cpu.eflags & ~mask) | (value & mask) | 2;
-}
-
 /** IRET. The next address is set; faults by throwing. */
 export function interruptReturn(cpu: Cpu, width: 2 | 4 | 8): void {
   cpu.nmiBlocked = false;
@@ -294,15 +284,6 @@ function returnProtected(cpu: Cpu, size: 2 | 4): void {
   const stackDescriptor = checkStackSegment(cpu, stackSelector, rpl, VECTOR.GP);
   cpu.eflags = mergeFlags(cpu, flags, size, cpu.cpl);
   returnOuter(cpu, { code, selector, rip, stackDescriptor, stackSelector, pointer });
-}
-
-/** The code segment of a far return or IRET (SDM 2B RET). */
-export function checkReturnCode(cpu: Cpu, code: Descriptor, selector: number): void {
-  const rpl = selector & 3;
-  const bad =
-    !isCode(code) || rpl < cpu.cpl || (isConforming(code) ? dplOf(code) > rpl : dplOf(code) !== rpl);
-  if (bad) raise(VECTOR.GP, selector & 0xfffc);
-  if (!isPresent(code)) raise(VECTOR.NP, selector & 0xfffc);
 }
 
 interface OuterReturn {

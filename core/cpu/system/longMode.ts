@@ -7,7 +7,7 @@ import {
   limitOf, markAccessed, readDescriptor, typeOf,
 } from './descriptors.ts';
 import { raise, VECTOR } from './faults.ts';
-import { checkReturnCode, mergeFlags } from './interrupts.ts';
+import { checkReturnCode, mergeFlags } from './returns.ts';
 import { Stack } from './stack.ts';
 
 export type Width = 2 | 4 | 8;

@@ -1,6 +1,6 @@
 // RSDP, RSDT, FADT and DSDT (ACPI 2.0, chapter 5). They lie in the ROM; the FACS, which the OS writes, in the EBDA.
 import { ebda } from '../bios/biosData.ts';
-import { pmBase, pmBlocks, resetPort, resetValue, sciIrq } from '../board.ts';
+import { hpetBase, ioApicBase, ioApicId, localApicBase, pmBase, pmBlocks, resetPort, resetValue, sciIrq, timerInput } from '../board.ts';
 import { checksum } from '../rom/pirqTable.ts';
 import { dsdtBody } from './dsdt.ts';
 
@@ -80,17 +80,52 @@ function rsdp(rsdtAddress: number): Uint8Array {
   return bytes;
 }
 
+const word = (value: number): number[] => [value & 0xff, (value >> 8) & 0xff];
+const double = (value: number): number[] => [...word(value & 0xffff), ...word(value >>> 16)];
+
+/** Multiple APIC description table (5.2.11.4): one processor, one I/O APIC, two ISA interrupts that are not as usual. */
+function madt(): Uint8Array {
+  const activeHighLevel = 0x0d;
+  const override = (source: number, input: number, flags: number): number[] => [2, 10, 0, source, ...double(input), ...word(flags)];
+  return table('APIC', 1, Uint8Array.from([
+    ...double(localApicBase), ...double(1), // PC-compatible: 8259s are there too
+    0, 8, 0, 0, ...double(1),
+    1, 12, ioApicId, 0, ...double(ioApicBase), ...double(0),
+    ...override(0, timerInput, 0),
+    ...override(sciIrq, sciIrq, activeHighLevel),
+    4, 6, 0xff, ...word(0), 1, // LINT1 is NMI
+  ]));
+}
+
+/** HPET description table (IA-PC HPET 3.2.4): hardware ID as in GCAP_ID, memory space, smallest tick. */
+function hpet(): Uint8Array {
+  const space = [0, 64, 0, 0];
+  return table('HPET', 1, Uint8Array.from([...double(0x8086a201), ...space, ...double(hpetBase), ...double(0), 0, ...word(100), 0]));
+}
+
 const align = (value: number): number => (value + 15) & ~15;
 
+export interface AcpiOptions {
+  /** The machine has APICs and an HPET. */
+  readonly apic: boolean;
+}
+
 /** All tables as one block for physical `address`, which is 16-byte aligned: the RSDP comes first. */
-export function buildAcpi(address: number): Uint8Array {
-  const dsdt = table('DSDT', 1, dsdtBody());
+export function buildAcpi(address: number, { apic }: AcpiOptions): Uint8Array {
+  const dsdt = table('DSDT', 1, dsdtBody(apic));
+  const others = apic ? [madt(), hpet()] : [];
   const rsdtOffset = 32;
-  const fadtOffset = align(rsdtOffset + headerBytes + 4);
+  const fadtOffset = align(rsdtOffset + headerBytes + 4 * (1 + others.length));
   const dsdtOffset = align(fadtOffset + fadtBytes);
-  const pointers = new Uint8Array(4);
-  new DataView(pointers.buffer).setUint32(0, address + fadtOffset, true);
-  const bytes = new Uint8Array(dsdtOffset + dsdt.length);
+  let end = dsdtOffset + dsdt.length;
+  const offsets = [fadtOffset];
+  for (const other of others) {
+    offsets.push(align(end));
+    end = align(end) + other.length;
+  }
+  const pointers = Uint8Array.from(offsets.flatMap((offset) => double(address + offset)));
+  const bytes = new Uint8Array(end);
+  others.forEach((other, index) => bytes.set(other, offsets[index + 1]));
   bytes.set(rsdp(address + rsdtOffset));
   bytes.set(table('RSDT', 1, pointers), rsdtOffset);
   bytes.set(fadt(address + dsdtOffset), fadtOffset);

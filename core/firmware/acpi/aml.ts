@@ -57,6 +57,16 @@ export const device = (path: string, ...content: Aml[]): number[] =>
 export const packageOf = (...elements: Aml[]): number[] => sized([0x12], [elements.length, ...elements.flat()]);
 export const buffer = (bytes: readonly number[]): number[] => sized([0x11], [...integer(bytes.length), ...bytes]);
 
+/** A method without synchronization (17.2.5.2). */
+export const method = (path: string, parameters: number, ...content: Aml[]): number[] =>
+  sized([0x14], [...nameString(path), parameters, ...content.flat()]);
+export const ifTrue = (condition: Aml, ...content: Aml[]): number[] => sized([0xa0], [...condition, ...content.flat()]);
+export const returned = (value: Aml): number[] => [0xa4, ...value];
+export const store = (value: Aml, target: Aml): number[] => [0x70, ...value, ...target];
+export const argument0: Aml = [0x68];
+/** A processor without a register block (17.2.5.2). */
+export const processor = (path: string, id: number): number[] => sized([0x5b, 0x83], [...nameString(path), id, 0, 0, 0, 0, 0]);
+
 /** A resource template: descriptors with their end tag (6.4.2.8; checksum 0 means not computed). */
 export const resources = (...descriptors: Aml[]): number[] => buffer([...descriptors.flat(), 0x79, 0x00]);
 
@@ -67,6 +77,9 @@ const double = (value: number): number[] => [...word(value & 0xffff), ...word(va
 export const ioPort = (base: number, length: number): number[] => [0x47, 0x01, ...word(base), ...word(base), 0x01, length];
 /** 6.4.2.1, edge-triggered and active high. */
 export const irq = (line: number): number[] => [0x22, ...word(1 << line)];
+
+/** 32-bit fixed memory range, read and write (6.4.3.4). */
+export const fixedMemory = (base: number, length: number): number[] => [0x86, ...word(9), 0x01, ...double(base), ...double(length)];
 
 interface AddressRange {
   readonly first: number;

@@ -1,23 +1,38 @@
 // The board's namespace: PCI bus with interrupt routing, legacy devices, soft off.
-import { pciMemoryBase, pciMemoryEnd, pirqIrqs, pirqOf, pmBase, softOffSleepType } from '../board.ts';
 import {
-  device, eisaId, integer, ioPort, irq, memoryRange, name, packageOf, resources, scope, wordRange,
+  hpetBase, ioApicBase, localApicBase, pciMemoryBase, pciMemoryEnd, pirqInput, pirqIrqs, pirqOf, pmBase, softOffSleepType,
+} from '../board.ts';
+import {
+  argument0, device, eisaId, fixedMemory, ifTrue, integer, ioPort, irq, memoryRange, method, name, nameString, packageOf, processor,
+  resources, returned, scope, store, wordRange,
 } from './aml.ts';
 import type { Aml } from './aml.ts';
 
 const hardware = (id: string): Aml => name('_HID', eisaId(id));
 const settings = (...descriptors: Aml[]): Aml => name('_CRS', resources(...descriptors));
 
-/** Every device and pin of bus 0, hard-wired to an interrupt line (6.2.8). */
-function interruptRouting(): Aml {
+/** Every device and pin of bus 0, hard-wired to an interrupt line or I/O APIC input, by PIRQ (6.2.8). */
+function interruptRouting(lines: readonly number[]): Aml {
   const entries: Aml[] = [];
   for (let slot = 1; slot < 32; slot++) {
     for (let pin = 0; pin < 4; pin++) {
-      const line = pirqIrqs[pirqOf(slot, pin)];
+      const line = lines[pirqOf(slot, pin)]!;
       entries.push(packageOf(integer(((slot << 16) | 0xffff) >>> 0), integer(pin), integer(0), integer(line)));
     }
   }
-  return name('_PRT', packageOf(...entries));
+  return packageOf(...entries);
+}
+
+/** The system says by _PIC whether it uses the 8259s or the I/O APIC (5.8.1). */
+function interruptRoutings(apic: boolean): Aml[] {
+  const pic = interruptRouting(pirqIrqs);
+  if (!apic) return [name('_PRT', pic)];
+  const inputs = [0, 1, 2, 3].map((pirq) => pirqInput + pirq);
+  return [
+    name('PRTP', pic),
+    name('PRTA', interruptRouting(inputs)),
+    method('_PRT', 0, ifTrue(nameString('\\PICF'), returned(nameString('PRTA'))), returned(nameString('PRTP'))),
+  ];
 }
 
 function serialPort(path: string, unit: number, base: number, line: number): Aml {
@@ -25,7 +40,7 @@ function serialPort(path: string, unit: number, base: number, line: number): Aml
 }
 
 /** Devices behind the PIIX3's ISA bridge. */
-function isaBridge(): Aml {
+function isaBridge(apic: boolean): Aml {
   return device(
     'ISA',
     name('_ADR', integer(0x0001_0000)),
@@ -38,15 +53,22 @@ function isaBridge(): Aml {
     device('SPKR', hardware('PNP0800'), settings(ioPort(0x61, 1))),
     serialPort('COM1', 1, 0x3f8, 4),
     serialPort('COM2', 2, 0x2f8, 3),
+    ...(apic ? [device('HPET', hardware('PNP0103'), settings(fixedMemory(hpetBase, 0x400)))] : []),
     device(
       'RSRC',
       hardware('PNP0C02'),
-      settings(ioPort(pmBase, 0x40), ioPort(0x92, 1), ioPort(0xb2, 2), ioPort(0x4d0, 2)),
+      settings(
+        ioPort(pmBase, 0x40),
+        ioPort(0x92, 1),
+        ioPort(0xb2, 2),
+        ioPort(0x4d0, 2),
+        ...(apic ? [fixedMemory(ioApicBase, 0x1000), fixedMemory(localApicBase, 0x1000)] : []),
+      ),
     ),
   );
 }
 
-function pciBus(): Aml {
+function pciBus(apic: boolean): Aml {
   return device(
     'PCI0',
     hardware('PNP0A03'),
@@ -59,12 +81,17 @@ function pciBus(): Aml {
       memoryRange({ first: 0xa_0000, last: 0xb_ffff }, true),
       memoryRange({ first: pciMemoryBase, last: pciMemoryEnd - 1 }, false),
     ),
-    interruptRouting(),
-    isaBridge(),
+    ...interruptRoutings(apic),
+    isaBridge(apic),
   );
 }
 
-export function dsdtBody(): Uint8Array {
+export function dsdtBody(apic: boolean): Uint8Array {
   const sleep = name('\\_S5', packageOf(...[softOffSleepType, softOffSleepType, 0, 0].map(integer)));
-  return Uint8Array.from([...scope('\\_SB', pciBus()), ...sleep]);
+  const modes = [
+    ...name('PICF', integer(0)),
+    ...method('\\_PIC', 1, store(argument0, nameString('\\PICF'))),
+    ...scope('\\_PR', processor('CPU0', 0)),
+  ];
+  return Uint8Array.from([...(apic ? modes : []), ...scope('\\_SB', pciBus(apic)), ...sleep]);
 }

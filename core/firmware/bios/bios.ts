@@ -27,6 +27,8 @@ export interface BiosOptions {
   readonly bay: DriveBay;
   readonly bootOrder: readonly BootSource[];
   readonly memoryBytes: number;
+  /** There are APICs, to be set up as a plain PC's interrupt wiring. */
+  readonly apic: boolean;
   /** Started instead of booting a medium. */
   readonly kernel: KernelPlan | null;
 }
@@ -112,7 +114,7 @@ export class Bios implements Device<SavedBios> {
     switch (service) {
       case services.post: {
         this.reset('hard');
-        return powerOnSelfTest(context, this.bay, this.memoryBytes) ? 'retry' : this.#greet(context);
+        return powerOnSelfTest(context, this.bay, this.#options) ? 'retry' : this.#greet(context);
       }
       case services.video: return finish(videoService(registers));
       case services.equip: return finish((registers.ax = context.physical.read16(bda.equipment)));

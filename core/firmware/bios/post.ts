@@ -1,6 +1,6 @@
 // Power-on: vectors, data areas and devices as software of the PC expects them.
 import {
-  pciIds, pciIoBase, pciMemoryBase, pirqIrqs, pirqOf, pmBase, pmBlocks, sciIrq,
+  ioApicBase, ioApicId, localApicBase, pciIds, pciIoBase, pciMemoryBase, pirqIrqs, pirqOf, pmBase, pmBlocks, sciIrq,
 } from '../board.ts';
 import { buildFacs } from '../acpi/facs.ts';
 import { ebdaBase, ebdaLength, extendedMemoryBytes } from '../memoryMap.ts';
@@ -18,7 +18,12 @@ const shutdownStatus = 0x0f;
 const shutdown = { jumpWithEoi: 0x05, jump: 0x0a } as const;
 
 /** True if the stub shall jump through 40:67 instead of booting. */
-export function powerOnSelfTest(context: FirmwareContext, bay: DriveBay, memoryBytes: number): boolean {
+export function powerOnSelfTest(
+  context: FirmwareContext,
+  bay: DriveBay,
+  { memoryBytes, apic }: { readonly memoryBytes: number; readonly apic: boolean },
+): boolean {
+  if (apic) initializeApics(context);
   const reason = readCmos(context, shutdownStatus);
   writeCmos(context, shutdownStatus, 0);
   if (reason === shutdown.jumpWithEoi || reason === shutdown.jump) {
@@ -98,6 +103,16 @@ function initializeInterrupts(context: FirmwareContext): void {
   const level = pirqIrqs.reduce<number>((mask, irq) => mask | (1 << irq), 1 << sciIrq);
   out(0x4d0, level & 0xff);
   out(0x4d1, level >> 8);
+}
+
+/** Virtual wire mode (MP 3.6.2.2): the 8259s' interrupts pass through the local APIC's LINT0, NMI through LINT1. */
+function initializeApics(context: FirmwareContext): void {
+  const memory = context.physical;
+  memory.write32(localApicBase + 0xf0, 0x1ff);
+  memory.write32(localApicBase + 0x350, 0x700);
+  memory.write32(localApicBase + 0x360, 0x400);
+  memory.write32(ioApicBase, 0);
+  memory.write32(ioApicBase + 0x10, ioApicId << 24);
 }
 
 /** 8254: counter 0 at 18.2 Hz, 1 refresh, 2 speaker. */

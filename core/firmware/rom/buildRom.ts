@@ -3,6 +3,7 @@ import { buildAcpi } from '../acpi/acpiTables.ts';
 import type { Geometry } from '../bios/disk/drives.ts';
 import { romBase, romLength } from '../memoryMap.ts';
 import { decodeBase64 } from './base64.ts';
+import { buildMpTables } from './mpTable.ts';
 import { checksum, pirqTable } from './pirqTable.ts';
 import { biosCode, font14, font16, font8 } from './romData.ts';
 import { romFonts, romOffsets } from './romLayout.ts';
@@ -14,6 +15,10 @@ export interface RomOptions {
   readonly disks: readonly Geometry[];
   /** CPU speed and family for SMBIOS come from the model's name. */
   readonly cpuName: string;
+  /** The processor's APIC and what belongs to it are there; with the processor's signature and features for the MP table. */
+  readonly apic: boolean;
+  readonly signature: number;
+  readonly features: number;
 }
 
 /** Mapped at F0000h and, as an alias, in the last 64 KiB below 4 GiB. */
@@ -26,9 +31,10 @@ export function buildRom(options: RomOptions): Uint8Array {
   rom.set(small, romFonts.font8);
   rom.set(small.subarray(0, 1024), romOffsets.smallFont);
   rom.set(staticFunctionality(), romFonts.staticFunctionality);
-  rom.set(buildAcpi(romBase + romOffsets.tables), romOffsets.tables);
+  rom.set(buildAcpi(romBase + romOffsets.tables, options), romOffsets.tables);
   rom.set(buildSmbios(romBase + romOffsets.smbiosTable, options), romOffsets.smbiosTable);
   rom.set(pirqTable(), romOffsets.pirqTable);
+  if (options.apic) rom.set(buildMpTables(romBase + romOffsets.mpTable, options), romOffsets.mpTable);
   options.disks.slice(0, 2).forEach((geometry, index) => {
     rom.set(diskParameters(geometry), index === 0 ? romOffsets.diskParameters : romOffsets.diskParameters2);
   });

@@ -5,6 +5,7 @@ export const romOffsets = {
   tables: 0x0000,
   smbiosTable: 0x6000,
   pirqTable: 0x7000,
+  mpTable: 0x7200,
   /** The assembled part. */
   code: 0xe000,
   diskParameters: 0xe401,

@@ -102,7 +102,7 @@ async function stage(image: string, real: boolean): Promise<Stage> {
   });
   machines.push(hypervisor);
   hypervisor.attach({
-    ioRead: () => 0xff, ioWrite: () => {}, mmioRead: () => 0xff, mmioWrite: () => {}, acknowledgeInterrupt: () => 0, reset: () => {}, input: () => {},
+    ioRead: () => 0xff, ioWrite: () => {}, mmioRead: () => 0xff, mmioWrite: () => {}, acknowledgeInterrupt: () => 0, taskPriority: 0, timestampChanged: () => {}, readMsr: () => null, writeMsr: () => false, reset: () => {}, input: () => {},
   });
   const { cpu, physical } = hypervisor;
   physical.map(0, 4 << 20, cpu.map.ram, true);

@@ -110,7 +110,7 @@ export class FakeMachine {
   constructor(options: Partial<Omit<BiosOptions, 'rom'>> = {}) {
     const memoryBytes = options.memoryBytes ?? 8 * mib;
     this.memory = new FlatMemory(new Uint8Array(memoryBytes));
-    this.rom = buildRom({ memoryBytes, disks: [], cpuName: 'test' });
+    this.rom = buildRom({ memoryBytes, disks: [], cpuName: 'test', apic: false, signature: 0x673, features: 0 });
     this.memory.bytes.set(this.rom, 0xf0000);
     this.bios = new Bios({
       rom: this.rom,
@@ -118,6 +118,7 @@ export class FakeMachine {
       bootOrder: ['disk', 'cdrom', 'floppy'],
       memoryBytes,
       kernel: null,
+      apic: false,
       ...options,
     });
     this.registers = new Registers(this.context);

@@ -15,6 +15,9 @@ const rom = buildRom({
   memoryBytes: 256 * 0x100000,
   disks: [{ cylinders: 100, heads: 16, sectors: 63 }],
   cpuName: 'pentium3',
+  apic: true,
+  signature: 0x673,
+  features: 0x387fbff,
 });
 const view = new DataView(rom.buffer);
 const sum = (from: number, length: number): number => rom.subarray(from, from + length).reduce((a, b) => a + b, 0) & 0xff;
@@ -118,10 +121,40 @@ describe('tables', () => {
     expect(ascii(fadt, 4)).toBe('FACP');
     const dsdt = view.getUint32(fadt + 40, true) - 0xf0000;
     expect(ascii(dsdt, 4)).toBe('DSDT');
-    for (const table of [rsdt, fadt, dsdt]) expect(sum(table, view.getUint32(table + 4, true))).toBe(0);
+    const [madt, hpet] = [40, 44].map((at) => view.getUint32(rsdt + at, true) - 0xf0000);
+    expect(ascii(madt, 4)).toBe('APIC');
+    expect(ascii(hpet, 4)).toBe('HPET');
+    for (const table of [rsdt, fadt, dsdt, madt, hpet]) expect(sum(table, view.getUint32(table + 4, true))).toBe(0);
     expect(dsdt + view.getUint32(dsdt + 4, true)).toBeLessThan(0x6000);
     expect(view.getUint16(fadt + 46, true)).toBe(9);
     expect([view.getUint32(fadt + 120, true), rom[fadt + 128]]).toEqual([0xcf9, 6]);
+  });
+
+  it('MP: the pointer leads to a table with the processor, the buses, the I/O APIC and every interrupt', () => {
+    let pointer = 0;
+    while (ascii(pointer, 4) !== '_MP_') pointer += 16;
+    expect(sum(pointer, 16)).toBe(0);
+    const table = view.getUint32(pointer + 4, true) - 0xf0000;
+    const length = view.getUint16(table + 4, true);
+    expect(ascii(table, 4)).toBe('PCMP');
+    expect(sum(table, length)).toBe(0);
+    expect(table + length).toBeLessThan(romFonts.font16);
+    const kinds: number[] = [];
+    let at = table + 44;
+    while (at < table + length) {
+      kinds.push(rom[at]);
+      at += rom[at] === 0 ? 20 : 8;
+    }
+    expect(at).toBe(table + length);
+    expect(kinds.length).toBe(view.getUint16(table + 34, true));
+    const counts = [0, 1, 2, 3, 4].map((kind) => kinds.filter((other) => other === kind).length);
+    expect(counts).toEqual([1, 2, 1, 16 + 31 * 4, 2]);
+  });
+
+  it('has neither APICs nor HPET for a processor without', () => {
+    const plain = buildRom({ memoryBytes: 16 << 20, disks: [], cpuName: '486', apic: false, signature: 0x480, features: 1 });
+    const text = Buffer.from(plain).toString('latin1');
+    for (const name of ['APIC', 'HPET', '_MP_', 'PCMP', 'PICF']) expect(text).not.toContain(name);
   });
 
   it('ACPI: iasl takes them apart and compiles the result without errors', ({ skip }) => {
@@ -135,14 +168,17 @@ describe('tables', () => {
       dump('facp.dat', fadt);
       dump('dsdt.dat', dsdt);
       writeFileSync(path.join(folder, 'facs.dat'), buildFacs());
-      for (const table of ['facp', 'dsdt', 'facs']) {
+      dump('apic.dat', view.getUint32(32 + 40, true) - 0xf0000);
+      dump('hpet.dat', view.getUint32(32 + 44, true) - 0xf0000);
+      for (const table of ['facp', 'dsdt', 'facs', 'apic', 'hpet']) {
         const text = execFileSync('iasl', ['-d', `${table}.dat`], { cwd: folder, stdio: 'pipe' }).toString();
         expect(text).not.toMatch(/error|warning/i);
       }
       const listing = readFileSync(path.join(folder, 'dsdt.dsl'), 'utf8');
-      expect(listing).toMatch(/Name \(_PRT, Package \(0x7C\)/);
+      expect(listing).toMatch(/Name \(PRTP, Package \(0x7C\)[^]*Name \(PRTA, Package \(0x7C\)[^]*Method \(_PRT/);
+      expect(listing).toMatch(/Method \(\\?_PIC, 1/);
       expect(listing).toMatch(/EisaId \("PNP0303"\)/);
-      const compiled = spawnSync('iasl', ['dsdt.dsl'], { cwd: folder, encoding: 'utf8' });
+      const compiled = spawnSync('iasl', ['-vw', '3168', 'dsdt.dsl'], { cwd: folder, encoding: 'utf8' });
       expect(`${compiled.stdout}${compiled.stderr}`).toMatch(/ 0 Errors, 0 Warnings/);
       expect(readFileSync(path.join(folder, 'facp.dsl'), 'utf8')).not.toMatch(/Invalid|Unknown/);
     } finally {
