@@ -58,6 +58,8 @@ export class Decoder {
   /** VEX.vvvv, as the state offset of a general register. */
   #vexRegister = 0;
   #ripRelative = false;
+  /** The row was chosen by its whole ModRM byte. */
+  #choseByModRm = false;
   #segment = -1;
   #repeat: 0 | 0xf2 | 0xf3 = 0;
   #lock = false;
@@ -81,7 +83,7 @@ export class Decoder {
     this.#is64 = mode === CODE_MODE.code64;
     this.#operandSize = mode === CODE_MODE.code16 ? 16 : 32;
     this.#addressSize = mode === CODE_MODE.code16 ? 16 : this.#is64 ? 64 : 32;
-    this.#prefix66 = this.#hasRex = this.#ripRelative = false;
+    this.#prefix66 = this.#hasRex = this.#ripRelative = this.#choseByModRm = false;
     this.#rex = 0;
     this.#flat = mode === CODE_MODE.flat32;
     this.#segment = -1;
@@ -201,6 +203,7 @@ export class Decoder {
   }
 
   #undefined(): Row {
+    this.#choseByModRm = false;
     this.#skipModRm();
     return undefinedRow;
   }
@@ -219,7 +222,9 @@ export class Decoder {
 
   /** A mandatory prefix chooses the row and is no operand-size prefix then (SDM 2A 2.1.2). */
   #byPrefix(entry: Prefixed): Opcode {
-    if (this.#repeat === 0xf3 && entry.f3 !== undefined) return entry.f3;
+    if (this.#repeat === 0xf3 && entry.f3 !== undefined) {
+      return this.#isUnknown(entry.f3) ? (entry.none ?? null) : entry.f3;
+    }
     if (this.#repeat === 0xf2 && entry.f2 !== undefined) return entry.f2;
     if (this.#repeat !== 0 && (entry.f3 !== undefined || entry.f2 !== undefined)) return null;
     if (!this.#prefix66) return entry.none ?? null;
@@ -227,10 +232,19 @@ export class Decoder {
     return entry.p66;
   }
 
+  /** Of a model that does not know it, its prefix has no meaning: LZCNT is BSR. */
+  #isUnknown(opcode: Opcode): boolean {
+    if (opcode === null || !('fallsBack' in opcode)) return false;
+    return opcode.fallsBack === true && !this.#exists(opcode);
+  }
+
   #chosen(opcode: Opcode): Row | null {
     if (opcode === null) return null;
     if (Array.isArray(opcode)) return (opcode as readonly (Row | null)[])[(this.#peek8() >> 3) & 7];
-    if ('byModRm' in opcode) return (opcode as Choice).byModRm(this.#peek8());
+    if ('byModRm' in opcode) {
+      this.#choseByModRm = true;
+      return (opcode as Choice).byModRm(this.#peek8());
+    }
     return opcode as Row;
   }
 
@@ -258,6 +272,8 @@ export class Decoder {
     }
     if (hasModRm) memory = this.#decodeModRm(row);
     else {
+      // ModRM was opcode.
+      if (this.#choseByModRm) this.#next8();
       if (this.#segment >= 0) this.slot = (this.slot % 3) + this.#segment * 3;
       memory = row.operands.some((letters) => letters[0] === 'O');
     }

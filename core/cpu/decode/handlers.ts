@@ -1,5 +1,5 @@
 // From rows to handlers: every row at every operand size and ModRM form, shared where the meaning is the same.
-import type { OperandKind, Size } from '../semantics/context.ts';
+import type { OperandKind, OperandSize, Size } from '../semantics/context.ts';
 import type { Entry, Opcode, Prefixed, HandlerSpecification, OperandLetters, Row } from './row.ts';
 import { repeatRows } from './stringRows.ts';
 import {
@@ -27,8 +27,8 @@ export const PSEUDO = {
 export const PSEUDO_COUNT = 7;
 
 const BYTE_LETTERS: ReadonlySet<OperandLetters> = new Set([
-  'Eb', 'Gb', 'Ib', 'Ob', 'Zb', 'Xb', 'aAL', 'bAL', '1', 'Bx', 'Mf', 'Ti', 'By', 'Iq', 'Vx', 'Vq', 'Vd', 'Wx', 'Wq', 'Wd', 'Ww',
-  'Ux', 'Uq', 'Pq', 'Pd', 'Qq', 'Qd', 'Nq', 'Mx', 'Mq', 'Md', 'Mw', 'Mb',
+  'Eb', 'Gb', 'Ed', 'Gd', 'Ib', 'Ob', 'Zb', 'Xb', 'aAL', 'bAL', '1', 'Bx', 'Mf', 'Ti', 'By', 'Iq', 'Vx', 'Vq', 'Vd', 'Wx', 'Wq', 'Wd', 'Ww',
+  'Ux', 'Uq', 'Pq', 'Pd', 'Qq', 'Qd', 'Nq', 'Mx', 'Mq', 'Md', 'Mw', 'Mb', 'Edb', 'Edw', 'Ud',
 ] as const);
 
 /** Whether a row means different things at different operand sizes. */
@@ -36,7 +36,7 @@ const isSized = (row: Row): boolean => row.operands.some((letters) => !BYTE_LETT
 const hasModRmOperand = (row: Row): boolean => row.operands.some((letters) => 'EWQ'.includes(letters[0]));
 const isMemoryOnly = (row: Row): boolean => row.operands.some((letters) => letters[0] === 'M');
 
-function widthOf(letters: OperandLetters, size: Size): Size {
+function widthOf(letters: OperandLetters, size: Size): OperandSize {
   switch (letters.at(-1)) {
     case 'b':
     case 'L':
@@ -48,6 +48,8 @@ function widthOf(letters: OperandLetters, size: Size): Size {
       return 32;
     case 'q':
       return 64;
+    case 'x':
+      return letters[0] === 'B' ? size : 128;
     default:
       return size;
   }
@@ -56,13 +58,19 @@ function widthOf(letters: OperandLetters, size: Size): Size {
 function kindOf(letters: OperandLetters, memory: boolean | null): OperandKind | null {
   switch (letters[0]) {
     case 'E':
+    case 'W':
+    case 'Q':
       return memory ? 'memory' : 'b';
     case 'M':
     case 'O':
       return 'memory';
     case 'G':
+    case 'V':
+    case 'P':
     case 'a':
       return 'a';
+    case 'U':
+    case 'N':
     case 'Z':
     case 'b':
       return 'b';
@@ -80,6 +88,7 @@ const usesMemory = (row: Row, memory: boolean | null): boolean => memory === tru
 
 function tierOf(row: Row, size: Size, memory: boolean | null, flat: boolean): HandlerSpecification['tier'] {
   if (row.semantics === null) return 'helper';
+  if (row.cold) return 'cold';
   if (row.warm) return 'warm';
   const branches = row.operands.some((letters) => letters.startsWith('J')) || row.name.startsWith('RET');
   if (branches || row.name === 'CALLI' || row.name === 'JMPI') return 'hot';
@@ -122,7 +131,7 @@ function draft(row: Row, size: Size, memory: boolean | null, wantFlat: boolean):
     const kind = kindOf(letters, memory);
     return kind === null ? [] : [{ kind, size: widthOf(letters, size) }];
   });
-  const flat = wantFlat && row.semantics !== null && row.warm !== true && usesMemory(row, memory);
+  const flat = wantFlat && row.semantics !== null && row.warm !== true && row.cold !== true && usesMemory(row, memory);
   const tier = tierOf(row, size, memory, flat);
   const shape = tier === 'helper' ? row.operands.join() : operands.map((o) => o.kind + o.size).join();
   return { row, size, memory, operands, flat, tier, key: [row.name, size, memory, flat, shape].join('|') };
@@ -144,11 +153,12 @@ export interface FusedHandler {
 }
 
 export interface HandlerTable {
-  /** By index from PSEUDO_COUNT on: hot ones, then warm ones, then helpers. */
+  /** By index from PSEUDO_COUNT on: hot ones, then warm ones, cold ones, helpers. */
   readonly handlers: readonly HandlerSpecification[];
   /** Behind the helpers: the last indexes. */
   readonly fused: readonly FusedHandler[];
   readonly warmBase: number;
+  readonly coldBase: number;
   readonly helperBase: number;
   readonly byRow: ReadonlyMap<Row, RowHandlers>;
 }
@@ -182,7 +192,7 @@ function build(): HandlerTable {
     );
     keys.set(row, rowKeys);
   }
-  const order = { hot: 0, warm: 1, helper: 2 } as const;
+  const order = { hot: 0, warm: 1, cold: 2, helper: 3 } as const;
   const sorted = [...drafts.values()].sort((a, b) => order[a.tier] - order[b.tier]);
   const handlers = sorted.map((d, position): HandlerSpecification => ({ ...d, index: PSEUDO_COUNT + position }));
   const byKey = new Map(sorted.map((d, position) => [d.key, handlers[position]]));
@@ -193,7 +203,7 @@ function build(): HandlerTable {
     return PSEUDO_COUNT + (found < 0 ? handlers.length : found);
   };
   const fused = fusedPairs(handlers);
-  return { handlers, fused, warmBase: firstOf('warm'), helperBase: firstOf('helper'), byRow };
+  return { handlers, fused, warmBase: firstOf('warm'), coldBase: firstOf('cold'), helperBase: firstOf('helper'), byRow };
 }
 
 /** Conditions worth fusing after each kind of instruction. */

@@ -1,5 +1,5 @@
 // Rows of the decode tables and what they are made into.
-import type { OperandKind, Semantics, Size } from '../semantics/context.ts';
+import type { OperandKind, OperandSize, Semantics, Size } from '../semantics/context.ts';
 import type { Feature } from '../state/cpuModels.ts';
 
 /**
@@ -13,12 +13,12 @@ import type { Feature } from '../state/cpuModels.ts';
  * displacement and its high half in the immediate.
  * Vectors: V: XMM register in ModRM.reg; W: XMM register or memory in ModRM.rm; U: XMM register in ModRM.rm only; P, Q, N:
  * the same for MMX; x: 128 bits. B: general register in VEX.vvvv, its state offset in the immediate. Records hold vector
- * registers as their number * 8.
+ * registers as their number * 8. Edb, Edw: a general register of 32 bits, or a byte or word of memory.
  */
 export type OperandLetters =
   | 'Eb' | 'Ew' | 'Ed' | 'Ev' | 'Gb' | 'Gw' | 'Gd' | 'Gv' | 'Ib' | 'Iw' | 'Iz' | 'Is' | 'Jb' | 'Jz'
   | 'Ey' | 'Gy' | 'By' | 'Iq' | 'Vx' | 'Vq' | 'Vd' | 'Wx' | 'Wq' | 'Wd' | 'Ww' | 'Ux' | 'Uq' | 'Pq' | 'Pd' | 'Qq' | 'Qd' | 'Nq'
-  | 'Mx' | 'Mq' | 'Md' | 'Mw' | 'Mb' | 'My'
+  | 'Mx' | 'Mq' | 'Md' | 'Mw' | 'Mb' | 'My' | 'Mv' | 'Edb' | 'Edw' | 'Ud'
   | 'M' | 'Ob' | 'Ov' | 'Sw' | 'Zb' | 'Zv' | 'Xb' | 'Xv' | 'aAX' | 'bAX' | 'aAL' | 'bAL' | '1' | 'Ap' | 'Rd' | 'Bx' | 'Mf' | 'Ti';
 
 /** Popek and Goldberg: control-sensitive changes or reads the machine's resources; behaviour-sensitive depends on them. */
@@ -29,11 +29,15 @@ export interface RowAttributes {
   readonly lock?: boolean;
   /** The interpreter keeps it in a function of its own instead of the dispatch loop. */
   readonly warm?: boolean;
+  /** It is in a function of its own that is found in a table: costs the dispatch loop nothing. */
+  readonly cold?: boolean;
   readonly sensitive?: Sensitivity;
   /** Traps when executed at CPL 3. */
   readonly privileged?: boolean;
   /** CPUID feature without which it is undefined (CMOV stands for all that came with the Pentium Pro). */
   readonly feature?: Feature;
+  /** Without the feature, its prefix has no meaning. */
+  readonly fallsBack?: boolean;
   /** Execution does not fall through to the next record. */
   readonly ends?: boolean;
   /** In 64-bit mode: undefined; 64-bit operands by default (a prefix makes them 16); or 64-bit operands always (SDM 1 3.6.1). */
@@ -90,10 +94,10 @@ export interface HandlerSpecification {
   readonly index: number;
   readonly row: Row;
   readonly size: Size;
-  readonly operands: readonly { readonly kind: OperandKind; readonly size: Size }[];
+  readonly operands: readonly { readonly kind: OperandKind; readonly size: OperandSize }[];
   /** ModRM names memory (null: the row has no ModRM operand). */
   readonly memory: boolean | null;
   /** Memory and stack are reached through flat segments: no base, no limit, no wrap. */
   readonly flat: boolean;
-  readonly tier: 'hot' | 'warm' | 'helper';
+  readonly tier: 'hot' | 'warm' | 'cold' | 'helper';
 }

@@ -14,7 +14,7 @@ export interface Label {
 export class FunctionBuilder {
   readonly #parameterCount: number;
   readonly #localTypes: ValueType[] = [];
-  readonly #free: Record<ValueType, number[]> = { i32: [], i64: [] };
+  readonly #free: Record<ValueType, number[]> = { i32: [], i64: [], f32: [], f64: [], v128: [] };
   readonly #scopes: Local[][] = [];
   readonly #code: number[] = [];
   #depth = 0;
@@ -131,6 +131,12 @@ export class FunctionBuilder {
   /** A call with one result. */
   call<T extends ValueType>(callee: FunctionReference, ...values: readonly Expression[]): Expression<T> {
     return callExpression(callee, values);
+  }
+
+  /** A call of the function with that number in the module's table. */
+  callIndirect<T extends ValueType>(typeIndex: number, type: T, number: I32, ...values: readonly Expression[]): Expression<T> {
+    const code = values.flatMap((value) => [...value.code]);
+    return { type, code: [...code, ...number.code, 0x11, ...uleb(typeIndex), 0] };
   }
 
   /** A call without a result. */

@@ -1,8 +1,8 @@
 // WebAssembly binary encoding (WebAssembly Core Specification 2.0, chapter 5, and the threads proposal's shared memories).
 
-export type ValueType = 'i32' | 'i64';
+export type ValueType = 'i32' | 'i64' | 'f32' | 'f64' | 'v128';
 
-export const TYPE_BYTE = { i32: 0x7f, i64: 0x7e } as const;
+export const TYPE_BYTE = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b } as const;
 
 /** Unsigned LEB128 of a number below 2^32. */
 export function uleb(value: number): number[] {
@@ -79,6 +79,7 @@ export class ModuleBuilder {
   readonly #typeKeys = new Map<string, number>();
   readonly #imports: { name: string; type: number }[] = [];
   readonly #functions: DefinedFunction[] = [];
+  #table: readonly FunctionReference[] = [];
   readonly #memory: { initialPages: number; maximumPages: number };
 
   constructor(memory: { initialPages: number; maximumPages: number }) {
@@ -108,6 +109,12 @@ export class ModuleBuilder {
     };
   }
 
+  /** The functions that indirect calls reach by number; of one type, whose index is returned. */
+  setTable(functions: readonly FunctionReference[], type: FunctionType): number {
+    this.#table = functions;
+    return this.#typeIndex(type.parameters, type.results);
+  }
+
   finish(): Uint8Array<ArrayBuffer> {
     const types = this.#types.flatMap((type) => [
       0x60,
@@ -135,6 +142,8 @@ export class ModuleBuilder {
       bytes,
       section(3, [...uleb(this.#functions.length), ...this.#functions.flatMap((entry) => uleb(entry.type))]),
     );
+    const entries = this.#table.length;
+    if (entries > 0) appendAll(bytes, section(4, [1, 0x70, 1, ...uleb(entries), ...uleb(entries)]));
     appendAll(
       bytes,
       section(7, [
@@ -142,6 +151,10 @@ export class ModuleBuilder {
         ...exported.flatMap(({ entry, index }) => [...name(entry.exportName!), 0x00, ...uleb(index)]),
       ]),
     );
+    if (entries > 0) {
+      const members = this.#table.flatMap((member) => uleb(member.index));
+      appendAll(bytes, section(9, [1, 0, 0x41, 0, 0x0b, ...uleb(entries), ...members]));
+    }
     appendAll(bytes, [10, ...uleb(code.length)]);
     appendAll(bytes, code);
     return new Uint8Array(bytes);

@@ -5,7 +5,7 @@ import {
 } from '../emit/expressions.ts';
 import type { FunctionBuilder } from '../emit/functionBuilder.ts';
 import type { ValueType } from '../emit/wasmEncoder.ts';
-import { type Operand, type SemanticsContext, type SharedCall, type Size, unsignedWide, type Value } from '../semantics/context.ts';
+import { type Operand, type OperandSize, type SemanticsContext, type SharedCall, type Size, unsignedWide, type Value } from '../semantics/context.ts';
 import { FIELD, RECORD, REGISTER_BYTES, RSP, SEGMENT, SLOT, SS, TLB } from '../state/layout.ts';
 import type { MemoryFunctions } from './memoryFunctions.ts';
 
@@ -79,7 +79,7 @@ export class DynamicContext implements SemanticsContext {
   read(operand: Operand): Value {
     switch (operand.kind) {
       case 'memory':
-        return this.readMemory(this.#operandAddress(), operand.size);
+        return this.readMemory(this.operandAddress(), operand.size);
       case 'immediate':
         return this.f.let(this.#typedImmediate(operand.size));
       default:
@@ -89,7 +89,7 @@ export class DynamicContext implements SemanticsContext {
 
   update(operand: Operand): Value {
     if (operand.kind !== 'memory') return this.read(operand);
-    return this.#updateMemory(this.#operandAddress(), operand.size);
+    return this.#updateMemory(this.operandAddress(), operand.size);
   }
 
   write(operand: Operand, value: Value): void {
@@ -98,11 +98,11 @@ export class DynamicContext implements SemanticsContext {
       return;
     }
     if (this.#updated !== null) this.#writeBack(operand.size, value);
-    else this.writeMemory(this.#operandAddress(), operand.size, value);
+    else this.writeMemory(this.operandAddress(), operand.size, value);
   }
 
   effectiveAddress(): I64 {
-    const address = this.#operandAddress();
+    const address = this.operandAddress();
     if (!('linear' in address)) return address.effective;
     return isWide(address.linear) ? address.linear : extendU(address.linear);
   }
@@ -268,7 +268,7 @@ export class DynamicContext implements SemanticsContext {
     return size === 16 ? load16U(this.record, RECORD.imm) : load32(this.record, RECORD.imm);
   }
 
-  #operandAddress(): Address {
+  protected operandAddress(): Address {
     this.#address ??= this.#computeAddress();
     return this.#address;
   }
@@ -290,7 +290,7 @@ export class DynamicContext implements SemanticsContext {
   }
 
   #wrapped(address: I64): Address {
-    const operand = this.#operandAddress();
+    const operand = this.operandAddress();
     if ('linear' in operand) {
       return { linear: isWide(operand.linear) ? address : this.f.let(wrap(address)), stack: operand.stack };
     }
@@ -303,7 +303,7 @@ export class DynamicContext implements SemanticsContext {
   }
 
   /** The TLB's answer for an address: whether it allows the access without a further look, and the host address then. */
-  #probe(address: Address, size: Size, write: boolean): { hit: I32; host: I32 } {
+  protected probe(address: Address, size: OperandSize, write: boolean): { hit: I32; host: I32 } {
     const { f, cpu } = this;
     const last = size / 8 - 1;
     const tagField = write ? TLB.writeTag : TLB.readTag;
@@ -333,10 +333,10 @@ export class DynamicContext implements SemanticsContext {
   }
 
   /** Host address of an access, through the slow path if need be. */
-  #reach(address: Address, size: Size, write: boolean): I32 {
+  protected reach(address: Address, size: OperandSize, write: boolean): I32 {
     const { f, cpu, record } = this;
     const { memory } = this.frame;
-    const { hit, host: fast } = this.#probe(address, size, write);
+    const { hit, host: fast } = this.probe(address, size, write);
     const host = f.local('i32');
     const bytes = i32(size / 8);
     const slow =
@@ -357,11 +357,11 @@ export class DynamicContext implements SemanticsContext {
   }
 
   protected readMemory(address: Address, size: Size): Value {
-    return this.f.let(this.#load(this.#reach(address, size, false), 0, size));
+    return this.f.let(this.#load(this.reach(address, size, false), 0, size));
   }
 
   #updateMemory(address: Address, size: Size): Value {
-    this.#updated = this.#reach(address, size, true);
+    this.#updated = this.reach(address, size, true);
     return this.f.let(this.#load(this.#updated, 0, size));
   }
 
@@ -374,21 +374,27 @@ export class DynamicContext implements SemanticsContext {
   }
 
   protected writeMemory(address: Address, size: Size, value: Value): void {
+    const { f } = this;
+    const named = f.let(value);
+    const { hit, host } = this.probe(address, size, true);
+    f.if(
+      hit,
+      () => this.#store(f.let(host), size, named),
+      () => f.if(this.slowWrite(address, size, unsignedWide(named, size)), () => this.frame.exits.fault()),
+    );
+  }
+
+  /** Stores by the slow path: whether it faults. Of 16 bytes the upper half stands behind the bounce buffer's already. */
+  protected slowWrite(address: Address, size: OperandSize, wide: I64): I32 {
     const { f, cpu, record } = this;
     const { memory } = this.frame;
-    const named = f.let(value);
-    const { hit, host } = this.#probe(address, size, true);
-    const bytes = i32(size / 8), wide = unsignedWide(named, size);
-    const failed =
+    const bytes = i32(size / 8);
+    return (
       'linear' in address
         ? isWide(address.linear)
           ? f.call<'i32'>(memory.wideWrite, cpu, record, address.linear, bytes, address.stack, wide)
           : f.call<'i32'>(memory.flatWrite, cpu, record, address.linear, bytes, wide)
-        : f.call<'i32'>(memory.slowWrite, cpu, record, address.slot, address.effective, bytes, wide);
-    f.if(
-      hit,
-      () => this.#store(f.let(host), size, named),
-      () => f.if(failed, () => this.frame.exits.fault()),
+        : f.call<'i32'>(memory.slowWrite, cpu, record, address.slot, address.effective, bytes, wide)
     );
   }
 

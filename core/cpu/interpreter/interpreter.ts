@@ -7,12 +7,13 @@ import { callExpression, FunctionBuilder, type Label, type Local } from '../emit
 import { type FunctionReference, ModuleBuilder } from '../emit/wasmEncoder.ts';
 import { type FusedHandler, handlerTable, PSEUDO, PSEUDO_COUNT } from '../decode/handlers.ts';
 import type { HandlerSpecification } from '../decode/row.ts';
-import type { SharedCall, SharedFunction, Size, Value } from '../semantics/context.ts';
+import type { Operand, SharedCall, SharedFunction, Size, Value } from '../semantics/context.ts';
 import type { StringContext } from '../semantics/string.ts';
 import { x87Exports } from '../semantics/x87/exports.ts';
 import { CS, EXIT, FIELD, HELPER, RECORD, SEGMENT, SLOT, TLB } from '../state/layout.ts';
 import type { MemoryMap } from '../state/memoryMap.ts';
-import { DynamicContext, type HandlerExits, type HandlerFrame } from './dynamicContext.ts';
+import type { DynamicContext, HandlerExits, HandlerFrame } from './dynamicContext.ts';
+import { DynamicVectorContext } from './vectorContext.ts';
 import { defineMemoryFunctions, type MemoryFunctions, type MemoryImports } from './memoryFunctions.ts';
 
 const CS_LIMIT = FIELD.segments + CS * SEGMENT.bytes + SEGMENT.limit;
@@ -41,7 +42,7 @@ function defineImports(module: ModuleBuilder): Imports {
 }
 
 /** String semantics on top of the dynamic context. */
-class DynamicStringContext extends DynamicContext implements StringContext {
+class DynamicStringContext extends DynamicVectorContext implements StringContext {
   readonly #again: () => void;
 
   constructor(frame: HandlerFrame, size: Size, again: () => void) {
@@ -98,7 +99,8 @@ const mulByThird = (n: I32): I32 => add(shl(n, 6), add(shl(n, 4), add(shl(n, 2),
 const mulByThree = (n: I32): I32 => add(n, shl(n, 1));
 
 function emitSemantics(context: DynamicContext, specification: HandlerSpecification): void {
-  specification.row.semantics!(context, ...specification.operands);
+  // Only vector semantics have operands of 128 bits, and those take sizes from their rows.
+  specification.row.semantics!(context, ...(specification.operands as readonly Operand[]));
 }
 
 /** A function (cpu, record) -> WARM result for a handler that is not in the loop. */
@@ -178,6 +180,7 @@ class LoopBuilder {
   readonly #map: MemoryMap;
   readonly #call: SharedCall;
   readonly #width: Width;
+  readonly #coldType: number;
 
   constructor(
     width: Width,
@@ -187,8 +190,10 @@ class LoopBuilder {
     imports: Imports,
     warm: ReadonlyMap<number, FunctionReference>,
     map: MemoryMap,
+    coldType: number,
   ) {
     this.#width = width;
+    this.#coldType = coldType;
     this.#f = new FunctionBuilder(reference.type);
     this.#cpu = this.#f.parameter<'i32'>(0);
     this.#record = this.#f.parameter<'i32'>(1);
@@ -305,21 +310,25 @@ class LoopBuilder {
     const f = this.#f;
     // Blocks by place: pseudo-records, hot and warm handlers, then fused pairs; the table maps indexes to them. The helper
     // block is outermost, so that it is the table's default and comes last.
-    const singles = handlerTable.handlers.filter((found) => found.tier !== 'helper' && belongs(found, this.#width));
+    const inLoop = ({ tier }: HandlerSpecification): boolean => tier === 'hot' || tier === 'warm';
+    const singles = handlerTable.handlers.filter((found) => inLoop(found) && belongs(found, this.#width));
     const pairs = handlerTable.fused.filter((pair) => belongs(pair.first, this.#width) && belongs(pair.second, this.#width));
-    const count = PSEUDO_COUNT + singles.length + pairs.length;
+    const count = PSEUDO_COUNT + singles.length + pairs.length + 1;
     const opened: Label[] = [];
     for (let index = 0; index <= count; index++) opened.push(f.open());
     const blockOf = (place: number): Label => opened[count - place];
     const byIndex = new Array<Label>(PSEUDO_COUNT + handlerTable.handlers.length + handlerTable.fused.length).fill(opened[0]);
     for (let index = 0; index < PSEUDO_COUNT; index++) if (index !== PSEUDO.crossing) byIndex[index] = blockOf(index);
     [...singles, ...pairs].forEach(({ index }, position) => (byIndex[index] = blockOf(PSEUDO_COUNT + position)));
+    // The cold ones share the last block.
+    for (let index = handlerTable.coldBase; index < handlerTable.helperBase; index++) byIndex[index] = blockOf(count - 1);
     f.brTable(load16U(this.#record, RECORD.handler), byIndex, opened[0]);
     for (let place = 0; place < count; place++) {
       f.close();
       if (place < PSEUDO_COUNT) this.#pseudo(place, labels, outOfBudget);
       else if (place < PSEUDO_COUNT + singles.length) this.#handler(singles[place - PSEUDO_COUNT], labels, outOfBudget);
-      else this.#fused(pairs[place - PSEUDO_COUNT - singles.length], labels, outOfBudget);
+      else if (place < count - 1) this.#fused(pairs[place - PSEUDO_COUNT - singles.length], labels, outOfBudget);
+      else this.#callCold(labels, outOfBudget);
     }
     f.close();
     this.#callHelper(labels, outOfBudget);
@@ -400,7 +409,7 @@ class LoopBuilder {
       return;
     }
     f.scope(() => {
-      const context = new DynamicContext(this.#frame(labels, outOfBudget), specification.size, this.#flat(specification));
+      const context = new DynamicVectorContext(this.#frame(labels, outOfBudget), specification.size, this.#flat(specification));
       emitSemantics(context, specification);
     });
     this.#goOn(labels);
@@ -415,10 +424,10 @@ class LoopBuilder {
     const f = this.#f;
     f.scope(() => {
       const frame = this.#frame(labels, outOfBudget);
-      const first = new DynamicContext(frame, pair.first.size, this.#flat(pair.first));
+      const first = new DynamicVectorContext(frame, pair.first.size, this.#flat(pair.first));
       emitSemantics(first, pair.first);
       f.set(this.#record, add(this.#record, i32(RECORD.bytes)));
-      const second = new DynamicContext(frame, pair.second.size, this.#flat(pair.second));
+      const second = new DynamicVectorContext(frame, pair.second.size, this.#flat(pair.second));
       second.continueFrom(first);
       emitSemantics(second, pair.second);
     });
@@ -442,9 +451,18 @@ class LoopBuilder {
     };
   }
 
+  #callCold(labels: LoopLabels, outOfBudget: Label): void {
+    const number = sub(load16U(this.#record, RECORD.handler), i32(handlerTable.coldBase));
+    this.#afterWarm(this.#f.callIndirect(this.#coldType, 'i32', number, this.#cpu, this.#record), labels, outOfBudget);
+  }
+
   #callWarm(warm: FunctionReference, labels: LoopLabels, outOfBudget: Label): void {
+    this.#afterWarm(this.#f.call<'i32'>(warm, this.#cpu, this.#record), labels, outOfBudget);
+  }
+
+  #afterWarm(result: I32, labels: LoopLabels, outOfBudget: Label): void {
     const f = this.#f;
-    f.set(this.#result, f.call<'i32'>(warm, this.#cpu, this.#record));
+    f.set(this.#result, result);
     f.if(this.#result, () => {
       f.brIf(labels.fault, eqz(sub(this.#result, i32(WARM.fault))));
       // Again: the turn counts as an instruction, and interrupts may come in between.
@@ -518,9 +536,11 @@ export function buildInterpreter(map: MemoryMap): Uint8Array<ArrayBuffer> {
   for (const specification of handlerTable.handlers) {
     if (specification.tier === 'warm') warm.set(specification.index, defineWarm(module, specification, memory, call, map));
   }
+  const cold = handlerTable.handlers.filter(({ tier }) => tier === 'cold').map((found) => defineWarm(module, found, memory, call, map));
+  const coldType = module.setTable(cold, { parameters: ['i32', 'i32'], results: ['i32'] });
   for (const [width, name] of [[32, 'run'], [64, 'run64']] as const) {
     const run = module.declare(['i32', 'i32'], ['i32'], name);
-    run.define(new LoopBuilder(width, run, memory, call, imports, warm, map).build());
+    run.define(new LoopBuilder(width, run, memory, call, imports, warm, map, coldType).build());
   }
   return module.finish();
 }

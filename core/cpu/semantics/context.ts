@@ -5,6 +5,8 @@ import type { FunctionBuilder } from '../emit/functionBuilder.ts';
 import type { ValueType } from '../emit/wasmEncoder.ts';
 
 export type Size = 8 | 16 | 32 | 64;
+/** Vector operands may be wider; their semantics know by themselves. */
+export type OperandSize = Size | 128;
 
 /** i32 for operands of 8, 16 and 32 bits, i64 for 64; zero-extended to the type. */
 export type Value = Expression<ValueType>;
