@@ -1,5 +1,6 @@
 // A bare CPU in flat 32-bit protected mode that runs one instruction at a time, for x87 tests.
 import { Cpu, type CpuHost } from '../../core/cpu/cpu.ts';
+import type { cpuModels } from '../../core/cpu/state/cpuModels.ts';
 import { FIELD } from '../../core/cpu/state/layout.ts';
 import { PhysicalMap } from '../../core/mmu/physicalMap.ts';
 
@@ -24,9 +25,10 @@ const host: CpuHost = {
 };
 
 export class X87Machine {
-  readonly cpu = new Cpu(RAM_BYTES, 'pentium3', host);
+  readonly cpu: Cpu;
 
-  constructor() {
+  constructor(model: keyof typeof cpuModels = 'pentium3') {
+    this.cpu = new Cpu(RAM_BYTES, model, host);
     const { cpu } = this;
     const words = cpu.u32.subarray(cpu.map.physicalMap >>> 2, (cpu.map.physicalMap >>> 2) + (1 << 20));
     new PhysicalMap(words).map(0, RAM_BYTES, cpu.map.ram, true);

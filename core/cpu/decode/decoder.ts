@@ -58,8 +58,8 @@ export class Decoder {
   /** VEX.vvvv, as the state offset of a general register. */
   #vexRegister = 0;
   #ripRelative = false;
-  /** The row was chosen by its whole ModRM byte. */
-  #choseByModRm = false;
+  /** The row was chosen by the whole ModRM byte, which is a part of the opcode then. */
+  #wholeModRm = false;
   #segment = -1;
   #repeat: 0 | 0xf2 | 0xf3 = 0;
   #lock = false;
@@ -83,7 +83,7 @@ export class Decoder {
     this.#is64 = mode === CODE_MODE.code64;
     this.#operandSize = mode === CODE_MODE.code16 ? 16 : 32;
     this.#addressSize = mode === CODE_MODE.code16 ? 16 : this.#is64 ? 64 : 32;
-    this.#prefix66 = this.#hasRex = this.#ripRelative = this.#choseByModRm = false;
+    this.#prefix66 = this.#hasRex = this.#ripRelative = this.#wholeModRm = false;
     this.#rex = 0;
     this.#flat = mode === CODE_MODE.flat32;
     this.#segment = -1;
@@ -199,11 +199,12 @@ export class Decoder {
     this.#repeat = prefix === 2 ? 0xf3 : prefix === 3 ? 0xf2 : 0;
     const maps = map === 2 ? vex38 : map === 3 ? vex3A : null;
     if (forbidden || maps === null || (last & 4) !== 0) return this.#undefined();
-    return this.#entry(maps[opcode]);
+    const row = this.#entry(maps[opcode]);
+    // Without an operand in it, VEX.vvvv is all ones.
+    return (last & 0x78) === 0x78 || row.operands.includes('By') ? row : undefinedRow;
   }
 
   #undefined(): Row {
-    this.#choseByModRm = false;
     this.#skipModRm();
     return undefinedRow;
   }
@@ -242,7 +243,7 @@ export class Decoder {
     if (opcode === null) return null;
     if (Array.isArray(opcode)) return (opcode as readonly (Row | null)[])[(this.#peek8() >> 3) & 7];
     if ('byModRm' in opcode) {
-      this.#choseByModRm = true;
+      this.#wholeModRm = true;
       return (opcode as Choice).byModRm(this.#peek8());
     }
     return opcode as Row;
@@ -272,8 +273,7 @@ export class Decoder {
     }
     if (hasModRm) memory = this.#decodeModRm(row);
     else {
-      // ModRM was opcode.
-      if (this.#choseByModRm) this.#next8();
+      if (this.#wholeModRm && row !== undefinedRow) this.#next8();
       if (this.#segment >= 0) this.slot = (this.slot % 3) + this.#segment * 3;
       memory = row.operands.some((letters) => letters[0] === 'O');
     }

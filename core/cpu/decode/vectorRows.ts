@@ -341,7 +341,7 @@ function defineHelpers({ map38, map3A }: OpcodeMaps): void {
   add(map3A, 0xcc, 'none', 'SHA1RNDS4', 'Vx Wx Ib', 'SHA');
   for (const [index, name] of ['PCMPESTRM', 'PCMPESTRI', 'PCMPISTRM', 'PCMPISTRI'].entries()) {
     // The explicit lengths are 64 bits wide with REX.W.
-    add(map3A, 0x60 + index, 'p66', name, 'Vx Wx Ib', 'SSE42');
+    add(map3A, 0x60 + index, 'p66', name, index < 2 ? 'Vx Wx Ib Xv' : 'Vx Wx Ib', 'SSE42');
   }
 }
 
@@ -384,7 +384,7 @@ function defineStates({ twoByte }: OpcodeMaps): void {
     helper('XSAVE', 'M', 'xsave', { feature: 'XSAVE' }), helper('XRSTOR', 'M', 'xrstor', { feature: 'XSAVE' }), null,
     vectorRow('CLFLUSH', 'Mb', move.touch, 'CLFSH'),
   ];
-  const fence = (name: string, feature: Feature): Row => vectorRow(name, '', move.fence, feature, { name: 'FENCE' });
+  const fence = (name: string, feature: Feature): Row => vectorRow(name, 'Ti', move.fence, feature, { name: 'FENCE' });
   const registers = [null, null, null, null, null, fence('LFENCE', 'SSE2'), fence('MFENCE', 'SSE2'), fence('SFENCE', 'SSE')];
   twoByte[0xae] = {
     ...group,

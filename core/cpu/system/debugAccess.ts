@@ -4,7 +4,7 @@ import { PHYSICAL_READ } from '../../mmu/physicalMap.ts';
 import type { Cpu } from '../cpu.ts';
 import { CR4 } from '../state/cpuModels.ts';
 import { FIELD } from '../state/layout.ts';
-import { fullTags, MXCSR_RESERVED, setControl, setFullTags, setStatus } from '../x87/environment.ts';
+import { controlReserved, fullTags, setControl, setFullTags, setStatus } from '../x87/environment.ts';
 import { CR0, knownMsrs, readMsr, storeDebug, writeControl, writeMsr } from './control.ts';
 import { loadRealSegment } from './descriptors.ts';
 import { GuestFault } from './faults.ts';
@@ -65,7 +65,7 @@ export class DebugAccess {
     setStatus(this.#cpu, value);
   }
   setMxcsr(value: number): boolean {
-    if ((value & MXCSR_RESERVED) !== 0) return false;
+    if ((value & controlReserved(this.#cpu)) !== 0) return false;
     this.#cpu.set32(FIELD.mxcsr, value);
     return true;
   }

@@ -8,6 +8,8 @@ import { ioHelpers } from './ioHelpers.ts';
 import { Operands } from './operands.ts';
 import { segmentHelpers } from './segmentHelpers.ts';
 import { systemHelpers } from './systemHelpers.ts';
+import { cryptoHelpers } from '../vector/crypto.ts';
+import { stringHelpers } from '../vector/strings.ts';
 import { x87Helpers } from '../x87/x87Helpers.ts';
 
 /** Runs a helper on a record; returns a HELPER result, or faults by throwing. */
@@ -18,7 +20,8 @@ export type HelperBody = (cpu: Cpu, operands: Operands) => number | void;
 
 export function createHelpers(cpu: Cpu): readonly (Helper | undefined)[] {
   const bodies: Readonly<Record<string, HelperBody>> = {
-    ...decimalHelpers, ...flowHelpers, ...ioHelpers, ...segmentHelpers, ...systemHelpers, ...x87Helpers,
+    ...decimalHelpers, ...flowHelpers, ...ioHelpers, ...segmentHelpers, ...systemHelpers, ...x87Helpers, ...cryptoHelpers,
+    ...stringHelpers,
   };
   const operands = new Operands(cpu);
   const helpers: (Helper | undefined)[] = new Array<Helper | undefined>(PSEUDO_COUNT).fill(undefined);

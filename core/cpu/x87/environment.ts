@@ -4,7 +4,7 @@
 // Where we depart from the manual: without CR0.NE a pending exception is ignored as with IGNNE# asserted; FERR# has no pin.
 import type { Cpu } from '../cpu.ts';
 import { CR4, hasFeature } from '../state/cpuModels.ts';
-import { CS, FIELD, RAX, SEGMENT } from '../state/layout.ts';
+import { CODE_MODE, CS, FIELD, RAX, SEGMENT } from '../state/layout.ts';
 import { raise, VECTOR } from '../system/faults.ts';
 import type { HelperBody } from '../system/helpers.ts';
 import type { Operands } from '../system/operands.ts';
@@ -13,8 +13,6 @@ const CR0 = { MP: 2, EM: 4, TS: 8, NE: 0x20 } as const;
 const ES_B = 0x8080;
 /** Bits of the control word that exist; bit 6 reads as 1. */
 const CONTROL_BITS = 0x1f3f;
-/** MXCSR bits of the Pentium III: no DAZ. */
-export const MXCSR_RESERVED = 0xffff0040;
 
 /** Faults of an instruction that does not wait. */
 export function requireUnit(cpu: Cpu): void {
@@ -166,63 +164,147 @@ const restore: HelperBody = (cpu, o) => {
   registers.forEach((parts, i) => parts.forEach((part, index) => cpu.set32(stackRegister(cpu, i) + index * 4, part)));
 };
 
+function requireAligned(cpu: Cpu, o: Operands, bytes: number): void {
+  if (((cpu.segmentBase(o.segment) + o.address) & (bytes - 1)) !== 0) raise(VECTOR.GP, 0);
+}
 function requireFxsr(cpu: Cpu, o: Operands): void {
   if (!hasFeature(cpu.model, 'FXSR')) raise(VECTOR.UD);
   requireUnit(cpu);
-  if (((cpu.segmentBase(o.segment) + o.address) & 15) !== 0) raise(VECTOR.GP, 0);
+  requireAligned(cpu, o, 16);
+}
+function requireXsave(cpu: Cpu, o: Operands): void {
+  if ((cpu.cr4 & CR4.OSXSAVE) === 0) raise(VECTOR.UD);
+  if ((cpu.cr0 & CR0.TS) !== 0) raise(VECTOR.NM);
+  requireAligned(cpu, o, 64);
 }
 
-/** Whether the image holds MXCSR and the XMM registers. */
+/** Whether the image of FXSAVE holds the XMM registers. */
 const savesVectors = (cpu: Cpu): boolean => (cpu.cr4 & CR4.OSFXSR) !== 0;
+const vectorCount = (cpu: Cpu): number => (cpu.get32(FIELD.codeMode) === CODE_MODE.code64 ? 16 : 8);
+/** MXCSR bits that may be set; 0 in the image stands for FFBFh, the Pentium III's without DAZ (SDM 1 11.6.6). */
+const controlMask = (cpu: Cpu): number => (hasFeature(cpu.model, 'SSE2') ? 0xffff : 0);
+export const controlReserved = (cpu: Cpu): number => ~(controlMask(cpu) || 0xffbf);
 
-/** SDM 2A FXSAVE: the image of table 3-43; reserved bytes stay as they are. */
-const fxsave: HelperBody = (cpu, o) => {
-  requireFxsr(cpu, o);
-  probe(cpu, o, 512);
-  o.writeM(0, cpu.get32(FIELD.fpControl), 2);
-  o.writeM(2, cpu.get32(FIELD.fpStatus), 2);
-  o.writeM(4, cpu.get32(FIELD.fpTags) & 0xff, 2);
-  o.writeM(6, cpu.get32(FIELD.fpOpcode) & 0x7ff, 2);
-  o.writeM(8, cpu.get32(FIELD.fpInstruction), 4);
-  o.writeM(12, cpu.get32(FIELD.fpInstructionSelector) & 0xffff, 4);
-  o.writeM(16, cpu.get32(FIELD.fpData), 4);
-  o.writeM(20, cpu.get32(FIELD.fpDataSelector) & 0xffff, 4);
-  o.writeM(24, cpu.get32(FIELD.mxcsr), 4);
-  // A Pentium III stores no mask: 0 stands for FFBFh (SDM 1 11.6.6).
-  o.writeM(28, 0, 4);
+/** Bytes 0 to 23 and 32 to 159 of the image (SDM 2A table 3-43); with REX.W the pointers are 64 bits wide, without selectors. */
+function saveX87(cpu: Cpu, o: Operands): void {
+  o.writeM(0, (cpu.get32(FIELD.fpControl) & 0xffff) | (cpu.get32(FIELD.fpStatus) << 16), 4);
+  o.writeM(4, (cpu.get32(FIELD.fpTags) & 0xff) | ((cpu.get32(FIELD.fpOpcode) & 0x7ff) << 16), 4);
+  const isWide = o.width === 8;
+  [[8, FIELD.fpInstruction, FIELD.fpInstructionSelector], [16, FIELD.fpData, FIELD.fpDataSelector]].forEach(([at, pointer, selector]) => {
+    o.writeM(at, cpu.get32(pointer), 4);
+    o.writeM(at + 4, isWide ? cpu.get32(pointer + 4) : cpu.get32(selector) & 0xffff, 4);
+  });
   for (let i = 0; i < 8; i++) {
     const at = stackRegister(cpu, i);
     const parts = [cpu.get32(at), cpu.get32(at + 4), cpu.get32(at + 8) & 0xffff, 0];
     parts.forEach((part, index) => o.writeM(32 + i * 16 + index * 4, part, 4));
   }
-  if (!savesVectors(cpu)) return;
-  for (let word = 0; word < 32; word++) {
-    o.writeM(160 + word * 4, cpu.get32(FIELD.xmm + (word >> 2) * 64 + (word & 3) * 4), 4);
+}
+function saveControl(cpu: Cpu, o: Operands): void {
+  o.writeM(24, cpu.get32(FIELD.mxcsr), 4);
+  o.writeM(28, controlMask(cpu), 4);
+}
+function saveVectors(cpu: Cpu, o: Operands): void {
+  for (let word = 0; word < vectorCount(cpu) * 4; word++) o.writeM(160 + word * 4, cpu.get32(vectorWord(word)), 4);
+}
+const vectorWord = (word: number): number => FIELD.xmm + (word >> 2) * 64 + (word & 3) * 4;
+
+function restoreX87(cpu: Cpu, words: readonly number[], isWide: boolean): void {
+  setControl(cpu, words[0] & 0xffff);
+  setStatus(cpu, words[0] >>> 16);
+  cpu.set32(FIELD.fpTags, words[1] & 0xff);
+  cpu.set32(FIELD.fpOpcode, (words[1] >>> 16) & 0x7ff);
+  [[2, FIELD.fpInstruction, FIELD.fpInstructionSelector], [4, FIELD.fpData, FIELD.fpDataSelector]].forEach(([at, pointer, selector]) => {
+    cpu.set32(pointer, words[at]);
+    cpu.set32(pointer + 4, isWide ? words[at + 1] : 0);
+    cpu.set32(selector, isWide ? 0 : words[at + 1] & 0xffff);
+  });
+  for (let i = 0; i < 8; i++) {
+    const at = stackRegister(cpu, i);
+    for (let part = 0; part < 3; part++) cpu.set32(at + part * 4, words[8 + i * 4 + part] & (part === 2 ? 0xffff : -1));
   }
+}
+function restoreVectors(cpu: Cpu, words: readonly number[]): void {
+  for (let word = 0; word < vectorCount(cpu) * 4; word++) cpu.set32(vectorWord(word), words[40 + word]);
+}
+/** The image's first 416 bytes; the rest of its 512 is touched. */
+function readImage(o: Operands): number[] {
+  const words = Array.from({ length: 104 }, (_, index) => o.readM(index * 4, 4) >>> 0);
+  o.readM(508, 4);
+  return words;
+}
+
+/** SDM 2A FXSAVE; reserved bytes stay as they are. */
+const fxsave: HelperBody = (cpu, o) => {
+  requireFxsr(cpu, o);
+  probe(cpu, o, 512);
+  saveX87(cpu, o);
+  saveControl(cpu, o);
+  if (savesVectors(cpu)) saveVectors(cpu, o);
 };
 
 /** SDM 2A FXRSTOR. */
 const fxrstor: HelperBody = (cpu, o) => {
   requireFxsr(cpu, o);
-  const words = Array.from({ length: 72 }, (_, index) => o.readM(index * 4, 4));
-  o.readM(508, 4);
-  const vectors = savesVectors(cpu);
-  if (vectors && (words[6] & MXCSR_RESERVED) !== 0) raise(VECTOR.GP, 0);
-  setControl(cpu, words[0] & 0xffff);
-  setStatus(cpu, words[0] >>> 16);
-  cpu.set32(FIELD.fpTags, words[1] & 0xff);
-  cpu.set32(FIELD.fpOpcode, (words[1] >>> 16) & 0x7ff);
-  cpu.setWide(FIELD.fpInstruction, words[2]);
-  cpu.set32(FIELD.fpInstructionSelector, words[3] & 0xffff);
-  cpu.setWide(FIELD.fpData, words[4]);
-  cpu.set32(FIELD.fpDataSelector, words[5] & 0xffff);
-  for (let i = 0; i < 8; i++) {
-    const at = stackRegister(cpu, i);
-    for (let part = 0; part < 3; part++) cpu.set32(at + part * 4, words[8 + i * 4 + part] & (part === 2 ? 0xffff : -1));
-  }
+  const words = readImage(o), vectors = savesVectors(cpu);
+  if (vectors && (words[6] & controlReserved(cpu)) !== 0) raise(VECTOR.GP, 0);
+  restoreX87(cpu, words, o.width === 8);
   if (!vectors) return;
   cpu.set32(FIELD.mxcsr, words[6]);
-  for (let word = 0; word < 32; word++) cpu.set32(FIELD.xmm + (word >> 2) * 64 + (word & 3) * 4, words[40 + word]);
+  restoreVectors(cpu, words);
+};
+
+/** Components of XCR0 and their state: x87, SSE (SDM 1 13.1). */
+const COMPONENT = { x87: 1, sse: 2 } as const;
+const HEADER = 512;
+const requested = (cpu: Cpu): number => cpu.get32(FIELD.xcr0) & cpu.reg32(RAX);
+/** XINUSE: components that are not in their initial configuration (SDM 1 13.6). */
+function inUse(cpu: Cpu): number {
+  const plain = [FIELD.fpStatus, FIELD.fpTags, FIELD.fpOpcode, FIELD.fpInstruction, FIELD.fpInstructionSelector, FIELD.fpData, FIELD.fpDataSelector];
+  const x87 = cpu.get32(FIELD.fpControl) !== 0x37f || plain.some((field) => cpu.get32(field) !== 0) || hasContents(cpu);
+  let sse = false;
+  for (let word = 0; word < vectorCount(cpu) * 4 && !sse; word++) sse = cpu.get32(vectorWord(word)) !== 0;
+  return (x87 ? COMPONENT.x87 : 0) | (sse ? COMPONENT.sse : 0);
+}
+function hasContents(cpu: Cpu): boolean {
+  for (let number = 0; number < 8; number++) {
+    for (let part = 0; part < 12; part += 4) if (cpu.get32(FIELD.fpr + number * 16 + part) !== 0) return true;
+  }
+  return false;
+}
+
+/** SDM 2D XSAVE, the standard form. */
+const xsave: HelperBody = (cpu, o) => {
+  requireXsave(cpu, o);
+  probe(cpu, o, HEADER + 64);
+  const wanted = requested(cpu);
+  const present = (o.readM(HEADER, 4) & ~wanted) | (wanted & inUse(cpu));
+  if ((wanted & COMPONENT.x87) !== 0) saveX87(cpu, o);
+  if ((wanted & COMPONENT.sse) !== 0) {
+    saveControl(cpu, o);
+    saveVectors(cpu, o);
+  }
+  o.writeM(HEADER, present, 4);
+};
+
+/** SDM 2D XRSTOR: the compacted form is not offered. */
+const xrstor: HelperBody = (cpu, o) => {
+  requireXsave(cpu, o);
+  const wanted = requested(cpu), words = readImage(o);
+  const present = o.readM(HEADER, 4);
+  let reserved = present & ~cpu.get32(FIELD.xcr0);
+  for (let at = 4; at < 24; at += 4) reserved |= o.readM(HEADER + at, 4);
+  if (reserved !== 0) raise(VECTOR.GP, 0);
+  const sse = (wanted & COMPONENT.sse) !== 0;
+  if (sse && (words[6] & controlReserved(cpu)) !== 0) raise(VECTOR.GP, 0);
+  const zeros = new Array<number>(104).fill(0);
+  if ((wanted & COMPONENT.x87) !== 0) {
+    const isPresent = (present & COMPONENT.x87) !== 0;
+    restoreX87(cpu, isPresent ? words : [0x37f, ...zeros], o.width === 8);
+  }
+  if (!sse) return;
+  cpu.set32(FIELD.mxcsr, words[6]);
+  restoreVectors(cpu, (present & COMPONENT.sse) !== 0 ? words : zeros);
 };
 
 export const environmentHelpers: Readonly<Record<string, HelperBody>> = {
@@ -264,4 +346,6 @@ export const environmentHelpers: Readonly<Record<string, HelperBody>> = {
   frstor: restore,
   fxsave,
   fxrstor,
+  xsave,
+  xrstor,
 };

@@ -41,12 +41,13 @@ export const scalarToInteger = (width: Width, isTruncated: boolean): Semantics =
       f.set(result, x.call(width === 32 ? singleToInteger : doubleToInteger, cpu, bitsOf(value), i32(dst.size), mode));
       raiseFloating(x, stopping(cpu));
     };
-    // Truncated values of which nothing is lost, or whose loss shows already, raise nothing.
+    // Truncated values of which nothing is lost, or whose loss is masked and shows already, raise nothing.
     if (isTruncated) {
       const wide = value.type === 'f32' ? f.let(promote(value as F32)) : (value as F64);
       const limit = dst.size === 64 ? 2 ** 63 : 2 ** 31;
       const whole = f.let(truncToI64(wide));
-      const quiet = or(feq(f64FromI64(whole), wide), and(shrU(mxcsr(cpu), 5), i32(1)));
+      const shows = and(and(shrU(mxcsr(cpu), 5), shrU(mxcsr(cpu), 12)), i32(1));
+      const quiet = or(feq(f64FromI64(whole), wide), shows);
       f.if(and(flt(fabs(wide), f64(limit)), quiet), () => f.set(result, whole), slow);
     } else slow();
     x.write(dst, dst.size === 64 ? result : wrap(result));
@@ -180,10 +181,10 @@ export const convertFromMmx = (to: 'single' | 'double'): Semantics =>
   vectorial((x, dst, src) => {
     requireSse(x);
     const usesMmx = src.kind !== 'memory';
-    if (usesMmx || to === 'single') requireMmx(x);
+    if (usesMmx) requireMmx(x);
     const source = readVector(x, src, 'mmx');
+    if (usesMmx) enterMmx(x);
     const result = convertLanes(x, 'integer', to, 2, false, source);
-    if (usesMmx || to === 'single') enterMmx(x);
     writeVector(x, dst, 'xmm', result, to === 'single' ? 8 : 16);
   });
 /** CVTPS2PI, CVTPD2PI and their truncating forms. */
@@ -192,8 +193,9 @@ export const convertToMmx = (from: 'single' | 'double', isTruncated: boolean): S
     requireSse(x);
     requireMmx(x);
     const source = readVector(x, src, 'xmm', from === 'single' ? 8 : 16);
-    const result = convertLanes(x, from, 'integer', 2, isTruncated, source);
+    // On silicon the registers are MMX's even when an exception stops the conversion.
     enterMmx(x);
+    const result = convertLanes(x, from, 'integer', 2, isTruncated, source);
     writeRegister(x, dst, 'mmx', result);
   });
 

@@ -4,7 +4,7 @@ import {
 } from '../../emit/expressions.ts';
 import { RDX } from '../../state/layout.ts';
 import { literal, type Semantics, type SemanticsContext, type SharedFunction, type Size, unsignedWide, type Value } from '../context.ts';
-import { carryFlag, logicFlags, overflowFlag, setCarryOverflow } from '../flags.ts';
+import { carryFlag, overflowFlag, setCarryOverflow } from '../flags.ts';
 import { multiplyWide } from '../x87/arithmetic.ts';
 
 /** The register in VEX.vvvv, whose offset the immediate is. */
@@ -26,15 +26,23 @@ export const countOnes: Semantics = (x, dst, src) => {
   x.setFlagCarry(i32(0));
 };
 
-/** LZCNT, TZCNT: CF when the source is zero, ZF when the count is; the others are undefined. */
+/** ZF and SF from a result, CF as given; OF is cleared, and so are PF and AF on silicon, which the manual leaves undefined. */
+function resultFlags(x: SemanticsContext, result: Value, carry: I32): void {
+  const zero = eqz(result);
+  const negative = x.size === 64 ? wrap(shrU(result as I64, 63)) : shrU(result as I32, x.size - 1);
+  // Bit 62 of a zero result turns PF; a negative one has both upper bits.
+  x.setFlagResult(select(zero, i64(1n << 62n), select(negative, i64((-1n << 62n) | 1n), i64(1))));
+  x.setFlagCarry(select(carry, i32(0xc0000000 | 0), i32(0)));
+}
+
+/** LZCNT, TZCNT: CF when the source is zero, ZF when the count is. */
 const countZeros =
   (count: (value: Value, size: Size) => Value): Semantics =>
   (x, dst, src) => {
     const value = x.read(src);
     const result = x.f.let(count(value, src.size));
     x.write(dst, result);
-    logicFlags(x, result, dst.size);
-    setCarryOverflow(x, eqz(value), i32(0));
+    resultFlags(x, result, eqz(value));
   };
 /** SDM 2A LZCNT. */
 export const countLeading: Semantics = countZeros((value, size) =>
@@ -82,18 +90,12 @@ export const crc32: Semantics = (x, dst, src) => {
   x.write({ kind: dst.kind, size: 32 }, x.call(crcOf, before, value, i32(src.size)));
 };
 
-/** Flags of ANDN, BLSx: as logic, CF given. */
-function bitFlags(x: SemanticsContext, result: Value, carry: I32): void {
-  const c = x.f.let(carry);
-  logicFlags(x, result, x.size);
-  setCarryOverflow(x, c, i32(0));
-}
 /** SDM 2A ANDN. */
 export const andNot: Semantics = (x, dst, src) => {
   const b = x.read(src);
   const result = x.f.let(and(not(third(x)), b));
   x.write(dst, result);
-  logicFlags(x, result, x.size);
+  resultFlags(x, result, i32(0));
 };
 /** BLSR, BLSMSK, BLSI: the destination is VEX.vvvv. */
 const lowestBit =
@@ -102,7 +104,7 @@ const lowestBit =
     const value = x.read(src);
     const result = x.f.let(operation(value, x.size));
     setThird(x, result);
-    bitFlags(x, result, carry(value));
+    resultFlags(x, result, carry(value));
   };
 /** SDM 2A BLSR. */
 export const resetLowest: Semantics = lowestBit((v, size) => and(v, sub(v, literal(size, 1))), (v) => eqz(v));
@@ -128,7 +130,7 @@ export const extractBits: Semantics = (x, dst, src) => {
   const moved = select(geU(start, i32(x.size)), literal(x.size, 0), shrU(value, countOf(x, start)));
   const result = x.f.let(and(moved, lowMask(x, length)));
   x.write(dst, result);
-  logicFlags(x, result, x.size);
+  resultFlags(x, result, i32(0));
 };
 /** SDM 2A BZHI. */
 export const zeroHigh: Semantics = (x, dst, src) => {
@@ -136,7 +138,7 @@ export const zeroHigh: Semantics = (x, dst, src) => {
   const count = controlByte(x, 0);
   const result = x.f.let(and(value, lowMask(x, count)));
   x.write(dst, result);
-  bitFlags(x, result, gtU(count, i32(x.size - 1)));
+  resultFlags(x, result, gtU(count, i32(x.size - 1)));
 };
 /** SDM 2B MULX: the low half to VEX.vvvv, then the high half to the destination. */
 export const multiplyNoFlags: Semantics = (x, dst, src) => {

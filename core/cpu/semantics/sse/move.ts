@@ -259,6 +259,7 @@ export const maskedStore = (file: File): Semantics =>
 /** EMMS: empties the x87's registers. */
 export const emptyMmx: Semantics = (x) => {
   requireMmx(x);
+  enterMmx(x);
   x.setField32(FIELD.fpTags, i32(0));
 };
 /** LFENCE, MFENCE, SFENCE, CLFLUSH, prefetches: one CPU sees its memory in order. */
