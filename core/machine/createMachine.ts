@@ -8,7 +8,7 @@ import { trapPort } from '../firmware/board.ts';
 import { loadKernel } from '../firmware/kernel/loadKernel.ts';
 import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
-import { cpuidLeaf, cpuModels, hasFeature, type CpuModel } from '../cpu/state/cpuModels.ts';
+import { cpuidLeaf, hasFeature, modified, type CpuModel } from '../cpu/state/cpuModels.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { InspectableMachine, MachineInspection, UnclaimedAccess } from './inspection.ts';
@@ -80,6 +80,7 @@ function readKernel(configuration: MachineConfiguration, host: MachineHost): Ker
     modules: kernel.modules.map((path) => ({ bytes: read(path), commandLine: path })),
     commandLine: kernel.commandLine,
     memoryBytes: configuration.memoryMiB * MEBIBYTE,
+    longMode: hasFeature(cpuModels[configuration.cpu.model], 'LM'),
   };
   try {
     return loadKernel(files);
@@ -112,12 +113,12 @@ class PcMachine implements RecordedMachine {
     options: MachineOptions,
   ) {
     const memoryBytes = configuration.memoryMiB * MEBIBYTE;
-    const model: CpuModel = cpuModels[configuration.cpu.model];
+    const model = cpuModelOf(configuration.cpu);
     const apic = hasFeature(model, 'APIC');
     this.#media = media;
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
-      cpuModel: configuration.cpu.model,
+      cpuModel: model,
       clock: configuration.clock,
       host: host.clock,
       ...(options.replay ? { replay: options.replay } : {}),
@@ -347,4 +348,13 @@ function readRom(path: string | null, host: MachineHost): Uint8Array | null {
     throw new Error(`${path}: a ROM image has a multiple of 512 bytes, up to 512 KiB; this file has ${image.length}`);
   }
   return image;
+}
+
+/** The processor that a configuration describes. */
+function cpuModelOf({ model, enable, disable, cpuid }: MachineConfiguration['cpu']): CpuModel {
+  const word = (text: string | undefined): number | null => (text === undefined ? null : parseInt(text, 16));
+  const overrides = cpuid.map(({ leaf, subLeaf, eax, ebx, ecx, edx }) => ({
+    leaf: parseInt(leaf, 16), subLeaf: parseInt(subLeaf, 16), registers: [eax, ebx, ecx, edx].map(word),
+  }));
+  return modified(model, enable, disable, overrides);
 }

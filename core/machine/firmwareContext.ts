@@ -1,9 +1,10 @@
 // The CPU and the board as the BIOS's services see them.
 import type { GuestMemory } from '../bus/device.ts';
 import type { Cpu } from '../cpu/cpu.ts';
-import { loadCr0 } from '../cpu/system/control.ts';
+import { loadCr0, loadCr3, loadCr4 } from '../cpu/system/control.ts';
 import { GuestFault } from '../cpu/system/faults.ts';
-import { CS, DS, ES, FIELD, FLAG, SS } from '../cpu/state/layout.ts';
+import { CR4 } from '../cpu/state/cpuModels.ts';
+import { CS, DS, EFER, ES, FIELD, FLAG, SS } from '../cpu/state/layout.ts';
 import type { FirmwareContext, SegmentName } from '../firmware/bios/context.ts';
 import type { KernelCpuState } from '../firmware/kernel/kernelPlan.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
@@ -85,6 +86,7 @@ export function createFirmwareContext(hypervisor: Hypervisor): FirmwareContext {
     readPort: (port, size) => hypervisor.portRead(port, size),
     writePort: (port, value, size) => hypervisor.portWrite(port, value, size),
     now: () => hypervisor.now(),
+    writeMsr: (index, low, high) => void cpu.debugAccess.writeMsr(index, low, high),
     startKernel: (state) => startKernel(cpu, state),
   };
 }
@@ -92,6 +94,11 @@ export function createFirmwareContext(hypervisor: Hypervisor): FirmwareContext {
 /** Puts the CPU where a directly loaded kernel starts. */
 function startKernel(cpu: Cpu, state: KernelCpuState): void {
   const attributes = (access: number): number => (access & 0xff) | ((access & 0xf00) << 4);
+  if (state.pageTables !== null) {
+    loadCr4(cpu, CR4.PAE);
+    cpu.set32(FIELD.efer, EFER.LME);
+    loadCr3(cpu, state.pageTables);
+  }
   loadCr0(cpu, state.cr0);
   cpu.set32(FIELD.gdtrLimit, state.gdtr.limit);
   cpu.setWide(FIELD.gdtrBase, state.gdtr.base);

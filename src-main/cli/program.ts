@@ -76,7 +76,7 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
     )
     .argument('[image...]', 'CD, disk or floppy images, a kernel and its initial RAM disk')
     .option('--memory <size>', 'guest memory, for example 256M or 1G')
-    .option('--cpu <model>', 'processor: 486, pentium or pentium3')
+    .option('--cpu <model>', `processor: ${cpuModelSchema.options.join(', ')}; with features as in max,-AES,+SHA`)
     .option('--kernel <file>', 'Linux bzImage or Multiboot 1 kernel, loaded directly')
     .option('--initrd <file>', 'initial RAM disk for --kernel')
     .option('--module <file>', 'Multiboot module, in order', collect)

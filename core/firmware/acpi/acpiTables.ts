@@ -6,6 +6,8 @@ import { dsdtBody } from './dsdt.ts';
 
 const headerBytes = 36;
 const fadtBytes = 244;
+/** Of the RSDT behind the pointer. */
+const rsdtOffset = 32;
 /** FADT flags (table 5-6): WBINVD works, C1 works, no sleep button, RTC wake not in fixed registers, reset register. */
 const fadtFlags = (1 << 0) | (1 << 2) | (1 << 5) | (1 << 6) | (1 << 10);
 /** Boot architecture flags: legacy devices, 8042. */
@@ -71,11 +73,12 @@ function fadt(dsdtAddress: number): Uint8Array {
   return table('FACP', 3, body);
 }
 
-function rsdp(rsdtAddress: number): Uint8Array {
+/** The pointer that lies at the tables' `address` (5.2.5.3): kernels that are loaded directly get it by hand. */
+export function buildRsdp(address: number): Uint8Array {
   const bytes = new Uint8Array(20);
   text(bytes, 0, 'RSD PTR ');
   text(bytes, 9, 'TRAPEZ');
-  new DataView(bytes.buffer).setUint32(16, rsdtAddress, true);
+  new DataView(bytes.buffer).setUint32(16, address + rsdtOffset, true);
   bytes[8] = checksum(bytes);
   return bytes;
 }
@@ -114,7 +117,6 @@ export interface AcpiOptions {
 export function buildAcpi(address: number, { apic }: AcpiOptions): Uint8Array {
   const dsdt = table('DSDT', 1, dsdtBody(apic));
   const others = apic ? [madt(), hpet()] : [];
-  const rsdtOffset = 32;
   const fadtOffset = align(rsdtOffset + headerBytes + 4 * (1 + others.length));
   const dsdtOffset = align(fadtOffset + fadtBytes);
   let end = dsdtOffset + dsdt.length;
@@ -126,7 +128,7 @@ export function buildAcpi(address: number, { apic }: AcpiOptions): Uint8Array {
   const pointers = Uint8Array.from(offsets.flatMap((offset) => double(address + offset)));
   const bytes = new Uint8Array(end);
   others.forEach((other, index) => bytes.set(other, offsets[index + 1]));
-  bytes.set(rsdp(address + rsdtOffset));
+  bytes.set(buildRsdp(address));
   bytes.set(table('RSDT', 1, pointers), rsdtOffset);
   bytes.set(fadt(address + dsdtOffset), fadtOffset);
   bytes.set(dsdt, dsdtOffset);

@@ -23,7 +23,7 @@ export interface TableRegister {
   readonly limit: number;
 }
 
-/** The 32-bit protected-mode state in which a kernel starts; paging and interrupts are off. */
+/** The protected-mode state in which a kernel starts; interrupts are off, paging too unless there are page tables. */
 export interface KernelCpuState {
   readonly eax: number;
   readonly ebx: number;
@@ -36,6 +36,8 @@ export interface KernelCpuState {
   readonly eip: number;
   readonly eflags: number;
   readonly cr0: number;
+  /** Physical address of the PML4: the kernel starts in 64-bit mode. Null: in 32 bits without paging. */
+  readonly pageTables: number | null;
   readonly gdtr: TableRegister;
   readonly idtr: TableRegister;
   readonly cs: SegmentState;
@@ -82,11 +84,46 @@ export function flatCpuState(
     ...registers,
     eflags: 0x0000_0002,
     cr0: 0x0000_0011,
+    pageTables: null,
     gdtr,
     idtr: { base: 0, limit: 0 },
     cs: { selector: codeSelector, base: 0, limit: 0xffff_ffff, access: flatCode },
     data: { selector: dataSelector, base: 0, limit: 0xffff_ffff, access: flatData },
   };
+}
+
+const longCode = 0xa9b;
+const present = 0x03;
+const largePage = 0x80;
+const gibibyte = 0x4000_0000;
+const tableBytes = 0x1000;
+
+/** 4-level page tables for physical `address` that map the first 4 GiB onto themselves in 2 MiB pages (SDM 3A 4.5). */
+export function identityPageTables(address: number): Uint8Array {
+  const bytes = new Uint8Array(6 * tableBytes);
+  const view = viewOf(bytes);
+  const directories = address + 2 * tableBytes;
+  view.setUint32(0, (address + tableBytes) | present, true);
+  for (let index = 0; index < 4; index++) {
+    view.setUint32(tableBytes + index * 8, (directories + index * tableBytes) | present, true);
+    for (let page = 0; page < 512; page++) {
+      view.setUint32((2 + index) * tableBytes + page * 8, index * gibibyte + page * 0x20_0000 + (present | largePage), true);
+    }
+  }
+  return bytes;
+}
+
+/** GDT with flat 64-bit code and flat data. */
+export function longGdt(codeSelector: number, dataSelector: number): Uint8Array {
+  const bytes = flatGdt(codeSelector, dataSelector);
+  bytes[codeSelector + 6] = 0xaf;
+  return bytes;
+}
+
+/** As flatCpuState, in 64-bit mode over page tables at `pageTables`. */
+export function longCpuState(pageTables: number, ...rest: Parameters<typeof flatCpuState>): KernelCpuState {
+  const state = flatCpuState(...rest);
+  return { ...state, cr0: 0x8000_0011, pageTables, cs: { ...state.cs, access: longCode } };
 }
 
 /** A view of `bytes` for little-endian fields. */

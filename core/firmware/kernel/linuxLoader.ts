@@ -1,6 +1,6 @@
-// Linux/x86 32-bit boot protocol (Documentation/arch/x86/boot.rst, protocol 2.06 and later).
+// Linux/x86 32-bit and 64-bit boot protocols (Documentation/arch/x86/boot.rst, protocol 2.06 and later; 64-bit from 2.12).
 import { extendedMemoryBytes, memoryMap } from '../memoryMap.ts';
-import { asciiZ, flatCpuState, flatGdt, KernelImageError, viewOf } from './kernelPlan.ts';
+import { asciiZ, flatCpuState, flatGdt, identityPageTables, KernelImageError, longCpuState, longGdt, viewOf } from './kernelPlan.ts';
 import type { KernelPlan, MemoryWrite } from './kernelPlan.ts';
 
 export interface LinuxImage {
@@ -8,6 +8,8 @@ export interface LinuxImage {
   readonly initrd: Uint8Array | null;
   readonly commandLine: string;
   readonly memoryBytes: number;
+  /** The processor knows 64-bit mode. */
+  readonly longMode: boolean;
 }
 
 /** Offsets into the image's first sectors and into the zero page alike (boot.rst, "The Real-Mode Kernel Header"). */
@@ -28,6 +30,7 @@ const header = {
   initrdAddressMax: 0x22c,
   kernelAlignment: 0x230,
   relocatable: 0x234,
+  extendedLoadFlags: 0x236,
   commandLineSize: 0x238,
   preferredAddress: 0x258,
   initSize: 0x260,
@@ -55,6 +58,11 @@ const stackTop = 0x9000;
 const zeroPageAddress = 0x9_0000;
 const commandLineAddress = 0x9_1000;
 const pageBytes = 0x1000;
+/** Identity map for the 64-bit entry, 24 KiB. */
+const pageTablesAddress = 0x1_0000;
+/** XLF_KERNEL_64: there is a 64-bit entry 200h bytes into the kernel. */
+const kernel64 = 1 << 0;
+const entry64 = 0x200;
 
 export function isLinuxImage(bytes: Uint8Array): boolean {
   return bytes.length > 0x206 && viewOf(bytes).getUint32(header.magic, true) === 0x5372_6448;
@@ -86,20 +94,22 @@ export function loadLinux(image: LinuxImage): KernelPlan {
     pageView.setUint32(header.ramdiskSize, image.initrd.length, true);
     writes.push({ address, bytes: image.initrd });
   }
-  const gdt = flatGdt(0x10, 0x18);
+  const long = image.longMode && setup.has64BitEntry;
+  const gdt = long ? longGdt(0x10, 0x18) : flatGdt(0x10, 0x18);
+  if (long) writes.push({ address: pageTablesAddress, bytes: identityPageTables(pageTablesAddress) });
+  const gdtr = { base: gdtAddress, limit: gdt.length - 1 };
+  const registers = { eip: setup.loadAddress + (long ? entry64 : 0), esi: zeroPageAddress, esp: stackTop };
   writes.push(
     { address: gdtAddress, bytes: gdt },
     { address: zeroPageAddress, bytes: page },
     { address: commandLineAddress, bytes: commandLine },
   );
   return {
-    description: `Linux ${setup.versionText}`.trim(),
+    description: `Linux ${setup.versionText}`.trim() + (long ? ', 64-bit entry' : ''),
     writes,
-    cpu: flatCpuState({ base: gdtAddress, limit: gdt.length - 1 }, 0x10, 0x18, {
-      eip: setup.loadAddress,
-      esi: zeroPageAddress,
-      esp: stackTop,
-    }),
+    cpu: long
+      ? longCpuState(pageTablesAddress, gdtr, 0x10, 0x18, registers)
+      : flatCpuState(gdtr, 0x10, 0x18, registers),
   };
 }
 
@@ -113,6 +123,7 @@ interface Setup {
   readonly initrdAddressMax: number;
   readonly commandLineMax: number;
   readonly versionText: string;
+  readonly has64BitEntry: boolean;
 }
 
 function readSetup(kernel: Uint8Array): Setup {
@@ -152,6 +163,7 @@ function readSetup(kernel: Uint8Array): Setup {
     initrdAddressMax: view.getUint32(header.initrdAddressMax, true) || 0x37ff_ffff,
     commandLineMax: view.getUint32(header.commandLineSize, true) || 255,
     versionText: versionText(kernel),
+    has64BitEntry: version >= 0x20c && (view.getUint16(header.extendedLoadFlags, true) & kernel64) !== 0,
   };
 }
 

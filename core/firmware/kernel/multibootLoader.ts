@@ -2,16 +2,14 @@
 import { extendedMemoryBytes, memoryKinds, memoryMap } from '../memoryMap.ts';
 import { asciiZ, flatCpuState, flatGdt, KernelImageError, viewOf } from './kernelPlan.ts';
 import type { KernelPlan, MemoryWrite } from './kernelPlan.ts';
-
-export interface MultibootModule {
-  readonly bytes: Uint8Array;
-  /** The module's own command line, by custom its file name and arguments. */
-  readonly commandLine: string;
-}
+import { isElf, placeSegment, readElf, topOf } from './elfProgram.ts';
+import type { Program } from './elfProgram.ts';
+import { placeModules } from './kernelModules.ts';
+import type { KernelModule, PlacedModule } from './kernelModules.ts';
 
 export interface MultibootImage {
   readonly kernel: Uint8Array;
-  readonly modules: readonly MultibootModule[];
+  readonly modules: readonly KernelModule[];
   readonly commandLine: string;
   readonly memoryBytes: number;
 }
@@ -35,22 +33,10 @@ const gdtAddress = 0x1000;
 /** The information structure and its strings: conventional memory that no kernel is linked to. */
 const infoAddress = 0x9_0000;
 const infoLimit = 0x9_f000;
-const pageBytes = 0x1000;
 
 interface Header {
   readonly offset: number;
   readonly flags: number;
-}
-
-interface Segment {
-  readonly address: number;
-  readonly bytes: Uint8Array;
-  readonly memoryBytes: number;
-}
-
-interface Program {
-  readonly segments: readonly Segment[];
-  readonly entry: number;
 }
 
 /** Finds the Multiboot header, or null. */
@@ -78,14 +64,10 @@ export function loadMultiboot(image: MultibootImage): KernelPlan {
       `the kernel requires Multiboot features that are not there (flags ${(header.flags >>> 0).toString(16)}h)`,
     );
   }
-  const program = header.flags & flagKludge ? readKludge(image.kernel, header.offset) : readElf(image.kernel);
+  const program = header.flags & flagKludge ? readKludge(image.kernel, header.offset) : readProgram(image.kernel);
   const writes: MemoryWrite[] = [];
-  let top = 0x10_0000;
-  for (const segment of program.segments) {
-    placeSegment(segment, image.memoryBytes, writes);
-    top = Math.max(top, segment.address + segment.memoryBytes);
-  }
-  const modules = placeModules(image, top, writes);
+  for (const segment of program.segments) placeSegment(segment, image.memoryBytes, infoAddress, writes);
+  const modules = placeModules(image.modules, topOf(program.segments), image.memoryBytes, writes);
   const information = buildInformation(image, modules);
   const gdt = flatGdt(0x08, 0x10);
   writes.push({ address: infoAddress, bytes: information }, { address: gdtAddress, bytes: gdt });
@@ -124,74 +106,12 @@ function readKludge(kernel: Uint8Array, offset: number): Program {
   return { segments: [{ address: loadAddress, bytes: kernel.subarray(start, start + length), memoryBytes }], entry };
 }
 
-/** System V ABI ELF, 32-bit little-endian, EM_386, PT_LOAD segments at their physical addresses. */
-function readElf(kernel: Uint8Array): Program {
-  const view = viewOf(kernel);
-  if (kernel.length < 52 || view.getUint32(0, false) !== 0x7f45_4c46) {
+/** ELF, 32-bit, EM_386. */
+function readProgram(kernel: Uint8Array): Program {
+  if (!isElf(kernel)) {
     throw new KernelImageError('the Multiboot kernel is neither an ELF file nor does its header name load addresses');
   }
-  if (kernel[4] !== 1 || kernel[5] !== 1 || view.getUint16(18, true) !== 3) {
-    throw new KernelImageError('the Multiboot kernel is not a 32-bit x86 ELF file');
-  }
-  const entry = view.getUint32(24, true);
-  const tableOffset = view.getUint32(28, true);
-  const entryBytes = view.getUint16(42, true);
-  const count = view.getUint16(44, true);
-  if (count === 0 || entryBytes < 32 || tableOffset + count * entryBytes > kernel.length) {
-    throw new KernelImageError('the kernel image is truncated: its ELF program headers lie outside the file');
-  }
-  const segments: Segment[] = [];
-  let physicalEntry = entry;
-  for (let index = 0; index < count; index++) {
-    const at = tableOffset + index * entryBytes;
-    if (view.getUint32(at, true) !== 1) continue;
-    const offset = view.getUint32(at + 4, true);
-    const virtual = view.getUint32(at + 8, true);
-    const address = view.getUint32(at + 12, true);
-    const fileBytes = view.getUint32(at + 16, true);
-    const memoryBytes = view.getUint32(at + 20, true);
-    if (fileBytes > memoryBytes || offset + fileBytes > kernel.length) {
-      throw new KernelImageError(`the kernel image is truncated: ELF segment ${index} lies outside the file`);
-    }
-    if (memoryBytes === 0) continue;
-    segments.push({ address, bytes: kernel.subarray(offset, offset + fileBytes), memoryBytes });
-    // Kernels linked high name a virtual entry although they start without paging.
-    if (virtual !== address && entry >= virtual && entry < virtual + memoryBytes) physicalEntry = entry - virtual + address;
-  }
-  if (segments.length === 0) throw new KernelImageError('the Multiboot kernel has no loadable ELF segment');
-  return { segments, entry: physicalEntry };
-}
-
-function placeSegment(segment: Segment, memoryBytes: number, writes: MemoryWrite[]): void {
-  const end = segment.address + segment.memoryBytes;
-  if (segment.address < 0x10_0000 ? end > infoAddress || segment.address < 0x2000 : end > memoryBytes) {
-    throw new KernelImageError(
-      `the kernel wants to be loaded at ${segment.address.toString(16)}h-${end.toString(16)}h, where the machine has no free memory`,
-    );
-  }
-  writes.push({ address: segment.address, bytes: segment.bytes });
-  const blank = segment.memoryBytes - segment.bytes.length;
-  if (blank > 0) writes.push({ address: segment.address + segment.bytes.length, bytes: new Uint8Array(blank) });
-}
-
-interface PlacedModule {
-  readonly start: number;
-  readonly end: number;
-  readonly commandLine: string;
-}
-
-function placeModules(image: MultibootImage, kernelTop: number, writes: MemoryWrite[]): PlacedModule[] {
-  let next = kernelTop;
-  return image.modules.map((module, index) => {
-    const start = Math.ceil(next / pageBytes) * pageBytes;
-    const end = start + module.bytes.length;
-    if (end > image.memoryBytes) {
-      throw new KernelImageError(`module ${index + 1} (${module.commandLine}) does not fit into the machine's memory`);
-    }
-    writes.push({ address: start, bytes: module.bytes });
-    next = end;
-    return { start, end, commandLine: module.commandLine };
-  });
+  return readElf(kernel, 'Multiboot', false);
 }
 
 /** The information structure with everything it points to (3.3). */

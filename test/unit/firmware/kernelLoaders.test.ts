@@ -54,12 +54,55 @@ function kludgeKernel(loadEnd: number): Uint8Array {
   return bytes;
 }
 
+/** Multiboot2: header with `tags` (type, flags, contents) behind 16 zero bytes, loaded by address tag unless `tags` are all. */
+function multiboot2Kernel(tags: readonly (readonly [number, number, readonly number[]])[]): Uint8Array {
+  const bytes = new Uint8Array(512);
+  const view = new DataView(bytes.buffer);
+  let at = 32;
+  for (const [type, flags, contents] of [...tags, [0, 0, []] as const]) {
+    view.setUint16(at, type, true);
+    view.setUint16(at + 2, flags, true);
+    view.setUint32(at + 4, 8 + contents.length * 4, true);
+    contents.forEach((value, index) => view.setUint32(at + 8 + index * 4, value, true));
+    at = (at + 8 + contents.length * 4 + 7) & ~7;
+  }
+  const length = at - 16;
+  [0xe85250d6, 0, length, -(0xe85250d6 + length)].forEach((value, index) => view.setUint32(16 + index * 4, value, true));
+  return bytes;
+}
+const placed: readonly (readonly [number, number, readonly number[]])[] = [
+  [2, 0, [mib + 16, mib, 0, mib + 0x1000]], [3, 0, [mib + 0x100]],
+];
+
+/** A 64-bit ELF kernel with a PVH note. */
+function pvhKernel(change: (view: DataView) => void = () => {}): Uint8Array {
+  const bytes = new Uint8Array(0x1100);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, 0x7f454c46);
+  bytes.set([2, 1, 1], 4);
+  view.setUint16(18, 62, true);
+  view.setUint32(24, mib, true);
+  view.setUint32(32, 64, true);
+  view.setUint16(54, 56, true);
+  view.setUint16(56, 2, true);
+  const segment = (at: number, type: number, fields: readonly number[]): void => {
+    view.setUint32(at, type, true);
+    fields.forEach((value, index) => view.setUint32(at + 8 + index * 8, value, true));
+  };
+  segment(64, 1, [0x1000, mib, mib, 0x100, 0x3000]);
+  segment(120, 4, [0x800, 0, 0, 20, 20]);
+  [4, 4, 18, 0x006e6558, mib + 0x40].forEach((value, index) => view.setUint32(0x800 + index * 4, value, true));
+  change(view);
+  return bytes;
+}
+
 const files = (kernel: Uint8Array, rest: Partial<KernelFiles> = {}): KernelFiles => ({
   kernel,
   initrd: null,
   modules: [],
   commandLine: 'console=ttyS0',
   memoryBytes: 64 * mib,
+  longMode: false,
   ...rest,
 });
 
@@ -92,6 +135,26 @@ describe('Linux', () => {
     const gdt = plan.cpu.gdtr.base;
     expect(memory.getBigUint64(gdt + 0x10, true)).toBe(0x00cf9b000000ffffn);
     expect(memory.getBigUint64(gdt + 0x18, true)).toBe(0x00cf93000000ffffn);
+  });
+
+  it('starts in 64-bit mode where kernel and processor know it', () => {
+    const kernel = bzImage((view) => view.setUint16(0x236, 1, true));
+    expect(loadKernel(files(kernel)).cpu).toMatchObject({ eip: mib, pageTables: null });
+    expect(loadKernel(files(bzImage(), { longMode: true })).cpu.pageTables).toBe(null);
+    const older = bzImage((view) => (view.setUint16(0x236, 1, true), view.setUint16(0x206, 0x20b, true)));
+    expect(loadKernel(files(older, { longMode: true })).cpu.pageTables).toBe(null);
+    const plan = loadKernel(files(kernel, { longMode: true }));
+    const memory = apply(plan);
+    expect(plan.cpu).toMatchObject({ eip: mib + 0x200, cr0: 0x80000011 });
+    expect(plan.cpu.cs.access).toBe(0xa9b);
+    expect(memory.getBigUint64(plan.cpu.gdtr.base + 0x10, true)).toBe(0x00af9b000000ffffn);
+    // Walks the tables for addresses in each GiB.
+    for (const address of [0, 0x1234567, 0x40000000, 0x9abcdef0, 0xffffffff]) {
+      let table = plan.cpu.pageTables!;
+      for (const shift of [39, 30]) table = memory.getUint32(table + Math.floor(address / 2 ** shift) % 512 * 8, true) & ~0xfff;
+      const entry = memory.getUint32(table + Math.floor(address / 2 ** 21) % 512 * 8, true);
+      expect([(entry & 0xffe00000) >>> 0, entry & 0x1fffff]).toEqual([Math.floor(address / 2 ** 21) * 2 ** 21, 0x83]);
+    }
   });
 
   it('reports all RAM in the E820 table and none twice', () => {
@@ -197,8 +260,77 @@ describe('Multiboot', () => {
   });
 });
 
+describe('Multiboot 2', () => {
+  it('loads by address tags, with the information on 8-byte boundaries', () => {
+    const plan = loadKernel(files(multiboot2Kernel(placed), { modules: [{ bytes: new Uint8Array(3), commandLine: 'm' }] }));
+    const memory = apply(plan);
+    expect(plan.description).toBe('Multiboot2 kernel');
+    expect([plan.cpu.eax >>> 0, plan.cpu.eip]).toEqual([0x36d76289, mib + 0x100]);
+    expect(memory.getUint32(mib + 16, true)).toBe(0xe85250d6);
+    const seen: number[] = [];
+    const end = plan.cpu.ebx + memory.getUint32(plan.cpu.ebx, true);
+    let at = plan.cpu.ebx + 8;
+    while (at < end) {
+      expect(at % 8).toBe(0);
+      seen.push(memory.getUint32(at, true));
+      at = (at + memory.getUint32(at + 4, true) + 7) & ~7;
+    }
+    expect(seen).toEqual([1, 2, 3, 4, 6, 8, 14, 21, 0]);
+    expect(at).toBe(end);
+  });
+
+  it('takes an optional feature that is not there, and FFFFFFFFh for the beginning of the file', () => {
+    const plan = loadKernel(files(multiboot2Kernel([[99, 1, []], [1, 1, [77]], [2, 0, [mib + 16, 0xffffffff, 0, 0]], [3, 0, [mib]]])));
+    expect(apply(plan).getUint32(mib + 16, true)).toBe(0xe85250d6);
+  });
+
+  it.each<[string, Uint8Array, RegExp]>([
+    ['a required feature', multiboot2Kernel([[99, 0, []], ...placed]), /header tag 99/],
+    ['required information', multiboot2Kernel([[1, 0, [1, 12, 77]], ...placed]), /type 12, 77/],
+    ['no addresses and no ELF', multiboot2Kernel([]), /neither an ELF file/],
+    ['no entry', multiboot2Kernel([placed[0]!]), /no entry address/],
+    ['a short tag', multiboot2Kernel([[2, 0, [1]], ...placed]), /tag 2 has 12 bytes/],
+    ['load address behind the header', multiboot2Kernel([[2, 0, [mib, mib + 64, 0, 0]], [3, 0, [mib]]]), /after the header/],
+    ['load end outside the file', multiboot2Kernel([[2, 0, [mib + 16, mib, mib + 0x1000, 0]], [3, 0, [mib]]]), /truncated: 4096/],
+    ['address above RAM', multiboot2Kernel([[2, 0, [0xf0000010, 0xf0000000, 0, 0]], [3, 0, [mib]]]), /no free memory/],
+  ])('refuses: %s', (_name, kernel, message) => {
+    expect(() => loadKernel(files(kernel))).toThrow(message);
+  });
+
+  it('refuses other architectures, a missing end and an initrd', () => {
+    const mips = multiboot2Kernel(placed);
+    const view = new DataView(mips.buffer);
+    view.setUint32(20, 4, true);
+    view.setInt32(28, view.getInt32(28, true) - 4, true);
+    expect(() => loadKernel(files(mips))).toThrow(/another processor/);
+    const endless = multiboot2Kernel(placed);
+    const other = new DataView(endless.buffer);
+    other.setUint32(24, other.getUint32(24, true) - 8, true);
+    other.setInt32(28, other.getInt32(28, true) + 8, true);
+    expect(() => loadKernel(files(endless))).toThrow(/end tag is missing/);
+    expect(() => loadKernel(files(multiboot2Kernel(placed), { initrd: new Uint8Array(1) }))).toThrow(/not an initrd/);
+  });
+});
+
+describe('PVH', () => {
+  it('starts at the entry of the note with the start information in EBX', () => {
+    const plan = loadKernel(files(pvhKernel(), { initrd: new Uint8Array(10), commandLine: 'a b' }));
+    const memory = apply(plan);
+    expect(plan.cpu).toMatchObject({ eip: mib + 0x40, cr0: 0x11, pageTables: null });
+    const info = plan.cpu.ebx;
+    expect([memory.getUint32(info, true), memory.getUint32(info + 4, true), memory.getUint32(info + 12, true)]).toEqual([0x336ec578, 1, 1]);
+    expect(text(memory, memory.getUint32(info + 24, true))).toBe('a b');
+    expect(memory.getUint32(memory.getUint32(info + 16, true) + 8, true)).toBe(10);
+  });
+
+  it('is not what has no note', () => {
+    expect(() => loadKernel(files(pvhKernel((view) => view.setUint32(0x808, 17, true))))).toThrow(/neither/);
+    expect(() => loadKernel(files(pvhKernel((view) => view.setUint32(0x80c, 0, true))))).toThrow(/neither/);
+  });
+});
+
 it('answers any damaged image with a plan inside RAM or a KernelImageError', () => {
-  const originals = [bzImage(), elfKernel(), kludgeKernel(mib + 0x80)];
+  const originals = [bzImage(), elfKernel(), kludgeKernel(mib + 0x80), multiboot2Kernel(placed), pvhKernel()];
   fc.assert(
     fc.property(
       fc.constantFrom(...originals),
