@@ -371,7 +371,7 @@ function defineSystem(): void {
     helper('WRFSBASE', 'Ey', 'writeSegmentBase4', { feature: 'FSGSBASE' }),
     helper('WRGSBASE', 'Ey', 'writeSegmentBase5', { feature: 'FSGSBASE' }),
   ];
-  map38[0x82] = { p66: helper('INVPCID', 'Gy M', 'invalidateContext', { ...control, feature: 'INVPCID' }) };
+  map38[0x82] = { none: null, p66: helper('INVPCID', 'Gy M', 'invalidateContext', { ...control, feature: 'INVPCID' }), f3: null, f2: null };
   twoByte[0xa2] = helper('CPUID', '', 'cpuid', behaviour);
   twoByte[0xae] = {
     none: [

@@ -351,7 +351,8 @@ function defineGeneral(maps: OpcodeMaps): void {
     row(mnemonic, operands, mnemonic, semantics, { cold: true, feature, ...options });
   put(twoByte, 0xb8, 'f3', make('POPCNT', 'Gv Ev', general.countOnes, 'POPCNT'));
   const scan = (opcode: number, row: Row): void => {
-    twoByte[opcode] = { none: twoByte[opcode] as Opcode, f3: row };
+    const plain = twoByte[opcode] as Opcode;
+    twoByte[opcode] = { none: plain, f3: row, f2: plain };
   };
   scan(0xbc, make('TZCNT', 'Gv Ev', general.countTrailing, 'BMI1', { fallsBack: true }));
   scan(0xbd, make('LZCNT', 'Gv Ev', general.countLeading, 'LZCNT', { fallsBack: true }));

@@ -2,12 +2,12 @@
 //
 // Where we depart from the manual: encodings that it leaves undefined but all silicon executes are here too: FCOM as DC
 // D0, FCOMP as DC D8 and DE D0, FXCH as DD C8 and DF C8, FSTP as D9 D8, DF D0 and DF D8, FFREEP as DF C0; FENI, FDISI and
-// FSETPM of older units do nothing. FISTTP is SSE3: undefined.
+// FSETPM of older units do nothing.
 import * as arithmetic from '../semantics/x87/arithmetic.ts';
 import * as comparison from '../semantics/x87/compare.ts';
 import * as transfer from '../semantics/x87/transfer.ts';
 import type { Semantics } from '../semantics/context.ts';
-import { helper, row, type Row } from './row.ts';
+import { helper, row, type Row, type RowAttributes } from './row.ts';
 
 type Group = (Row | null)[];
 const WARM = { warm: true } as const;
@@ -21,8 +21,8 @@ const registerRows: Group[][] = Array.from({ length: 8 }, () => Array.from({ len
 const code = (opcode: number, reg: number): string => `${opcode.toString(16)}/${reg}`;
 
 /** A memory form. */
-function memory(mnemonic: string, opcode: number, reg: number, semantics: Semantics): void {
-  memoryRows[opcode & 7][reg] = row(mnemonic, 'Mf', `${mnemonic}_${code(opcode, reg)}m`, semantics, WARM);
+function memory(mnemonic: string, opcode: number, reg: number, semantics: Semantics, attributes: RowAttributes = {}): void {
+  memoryRows[opcode & 7][reg] = row(mnemonic, 'Mf', `${mnemonic}_${code(opcode, reg)}m`, semantics, { ...WARM, ...attributes });
 }
 function memoryHelper(mnemonic: string, opcode: number, reg: number, name: string, letters: 'M' | 'Mf'): void {
   memoryRows[opcode & 7][reg] = helper(mnemonic, letters, name);
@@ -47,6 +47,9 @@ function defineTransfers(): void {
     memory(load, opcode, 0, transfer.load(opcode, format));
     memory(store, opcode, 2, transfer.store(opcode, format, false));
     memory(`${store}P`, opcode, 3, transfer.store(opcode, format, true));
+  }
+  for (const [opcode, format] of [[0xdb, 'short'], [0xdd, 'long'], [0xdf, 'word']] as const) {
+    memory('FISTTP', opcode, 1, transfer.store(opcode, format, true, true), { feature: 'SSE3' });
   }
   memory('FLD', 0xdb, 5, transfer.loadExtended(0xdb));
   memory('FSTP', 0xdb, 7, transfer.storeExtended(0xdb));

@@ -255,18 +255,20 @@ const dotProduct = (width: Width): SharedFunction<'v128'> => ({
     settled();
     const sum = (p: I64, q: I64): I64 => f.let(call(exact.sum, cpu, p, q));
     startGathering(f, cpu);
-    let total = sum(products[0], products[1]);
-    if (width === 32) {
-      const upper = sum(products[2], products[3]);
+    // Which of two NaNs is the first operand's differs from lane to lane on silicon.
+    let totals: readonly I64[];
+    if (width === 64) totals = [sum(products[0], products[1]), sum(products[1], products[0])];
+    else {
+      const pairs = [[1, 0], [0, 1], [3, 2], [2, 3]].map(([first, second]) => sum(products[first], products[second]));
       settled();
       startGathering(f, cpu);
-      total = sum(total, upper);
+      totals = [0, 1, 2, 3].map((lane) => sum(pairs[lane], pairs[lane ^ 2]));
     }
     settled();
     const result = f.local('v128');
     f.set(result, repeated(8, 0));
     for (let lane = 0; lane < count; lane++) {
-      f.if(and(mask, i32(1 << lane)), () => f.set(result, withLane(width, result, lane, total)));
+      f.if(and(mask, i32(1 << lane)), () => f.set(result, withLane(width, result, lane, totals[lane])));
     }
     f.return(result);
   },

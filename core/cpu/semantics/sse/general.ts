@@ -130,7 +130,9 @@ export const extractBits: Semantics = (x, dst, src) => {
   const moved = select(geU(start, i32(x.size)), literal(x.size, 0), shrU(value, countOf(x, start)));
   const result = x.f.let(and(moved, lowMask(x, length)));
   x.write(dst, result);
-  resultFlags(x, result, i32(0));
+  // SF, undefined, is cleared on silicon.
+  x.setFlagResult(select(eqz(result), i64(1n << 62n), i64(1)));
+  x.setFlagCarry(i32(0));
 };
 /** SDM 2A BZHI. */
 export const zeroHigh: Semantics = (x, dst, src) => {

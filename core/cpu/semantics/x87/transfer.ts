@@ -122,9 +122,11 @@ const INDEFINITE_BITS: Readonly<Record<Format, bigint>> = {
   single: 0xffc00000n, double: 0xfff8000000000000n, word: -0x8000n, short: -0x80000000n, long: -0x8000000000000000n,
 };
 
-/** SDM 2A FST m32/m64, FSTP, FIST, FISTP. */
+/** RC for truncation. */
+const TOWARD_ZERO = 0xc00;
+/** SDM 2A FST m32/m64, FSTP, FIST, FISTP, FISTTP. */
 export const store =
-  (opcode: number, format: Format, pops: boolean): Semantics =>
+  (opcode: number, format: Format, pops: boolean, truncates = false): Semantics =>
   (x) => {
     const { f, cpu } = x;
     const size = FORMAT_SIZE[format];
@@ -139,7 +141,12 @@ export const store =
         const word = exponentAt(register), significand = significandAt(register);
         if (format === 'single') f.set(value, x.call(narrowSingle, cpu, word, significand));
         else if (format === 'double') f.set(value, x.call(narrowDouble, cpu, word, significand));
-        else f.set(value, x.call(toInteger, cpu, word, significand, i32(size)));
+        else {
+          const before = f.let(load32(cpu, FIELD.fpControl));
+          if (truncates) x.setField32(FIELD.fpControl, or(before, i32(TOWARD_ZERO)));
+          f.set(value, x.call(toInteger, cpu, word, significand, i32(size)));
+          if (truncates) x.setField32(FIELD.fpControl, before);
+        }
         f.set(flags, scratchFlags(cpu));
       },
       () => {
