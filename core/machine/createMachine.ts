@@ -80,7 +80,7 @@ function readKernel(configuration: MachineConfiguration, host: MachineHost): Ker
     modules: kernel.modules.map((path) => ({ bytes: read(path), commandLine: path })),
     commandLine: kernel.commandLine,
     memoryBytes: configuration.memoryMiB * MEBIBYTE,
-    longMode: hasFeature(cpuModels[configuration.cpu.model], 'LM'),
+    longMode: hasFeature(cpuModelOf(configuration.cpu), 'LM'),
   };
   try {
     return loadKernel(files);

@@ -1,4 +1,5 @@
 // The command line: what there is, and what each command does.
+import { cpuModelSchema } from '../../core/machine/configuration.ts';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { Failure, toFailureRecord } from '../../core/api/failure.ts';
