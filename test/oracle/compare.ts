@@ -4,7 +4,7 @@ import {
 } from './caseFormat.ts';
 import type { Mode, OracleEngine } from './engine.ts';
 import { type Decoded, decode } from './generator.ts';
-import { type Ignored, ignoredOf } from './policy.ts';
+import { type Ignored, ignoredOf, isOutOfRange } from './policy.ts';
 
 const REGISTERS_64 = ['rax', 'rcx', 'rdx', 'rbx', 'rsp', 'rbp', 'rsi', 'rdi', 'r8', 'r9', 'r10', 'r11', 'r12', 'r13', 'r14', 'r15'];
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
@@ -69,8 +69,10 @@ export function difference(engine: OracleEngine, { input, result }: RecordedCase
   if (isSame(engine, result, wantedData)) return null;
   const bitness = bitnessOf(engine.mode);
   const found = decodeCase(input.bytes, bitness);
-  const ignored = ignoredOf(found, input.bytes, bitness);
+  const ignored = ignoredOf(found, input.bytes, result.bytes);
+  const defined = !isOutOfRange(found.mnemonic, input.bytes);
   found.free();
+  if (!defined) return null;
   const differences = stateDifferences(engine.result, result.bytes, bitness, ignored);
   const memory = memoryDifferences(engine, ignored);
   if (memory !== '') differences.push(memory);

@@ -81,6 +81,8 @@ export class OracleEngine {
       view.setUint32(tss + 4, SYSTEM + STACK_TOP, true);
       view.setUint32(tss + 8, 0x18, true);
     }
+    // No I/O permission bitmap.
+    view.setUint16(tss + 0x66, 0x68, true);
     for (let vector = 0; vector < 256; vector++) {
       const offset = SYSTEM + HANDLERS + vector * HANDLER_BYTES, rights = vector === 3 || vector === 4 ? 0xee00 : 0x8e00;
       const selector = this.#long ? KERNEL_CODE_64 : KERNEL_CODE;
@@ -135,7 +137,8 @@ export class OracleEngine {
     cpu.setCpl(3);
     if (this.#wide) cpu.setSegment(CS, USER_CODE_64, 0, 0xffffffff, 0xa0fb);
     else cpu.setSegment(CS, USER_CODE, 0, 0xffffffff, 0xc0fb);
-    for (const segment of [ES, SS, DS]) cpu.setSegment(segment, USER_DATA, 0, 0xffffffff, 0xc0f3);
+    cpu.setSegment(SS, USER_DATA, 0, 0xffffffff, 0xc0f3);
+    for (const segment of [ES, DS]) cpu.setSegment(segment, this.#wide ? 0 : USER_DATA, 0, 0xffffffff, 0xc0f3);
     cpu.setSegment(FS, this.#wide ? 0 : USER_FS, FS_BASE, 0xffffffff, 0xc0f3);
     cpu.setSegment(GS, 0, 0, 0, 0);
     if (this.#wide) {
@@ -200,6 +203,9 @@ export class OracleEngine {
     cpu.set32(FIELD.fpControl, view.getUint16(STATE.control, true));
     cpu.set32(FIELD.fpStatus, view.getUint16(STATE.status, true));
     cpu.set32(FIELD.fpTags, input[STATE.tags]);
+    for (const field of [FIELD.fpOpcode, FIELD.fpInstruction, FIELD.fpInstruction + 4, FIELD.fpInstructionSelector, FIELD.fpData, FIELD.fpData + 4, FIELD.fpDataSelector]) {
+      cpu.set32(field, 0);
+    }
     cpu.u8.set(input.subarray(STATE.st, STATE.st + 128), cpu.base + FIELD.fpr);
     for (let register = 0; register < 16; register++) {
       cpu.u8.set(input.subarray(STATE.xmm + register * 16, STATE.xmm + register * 16 + 16), cpu.base + FIELD.xmm + register * 64);

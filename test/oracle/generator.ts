@@ -190,29 +190,35 @@ class CaseMaker {
   }
 
   /** Sets registers or the displacement so that the operand lies at `target`. */
-  point(found: Decoded, code: Uint8Array, target: bigint): void {
+  point(found: Decoded, code: Uint8Array, target: bigint): boolean {
     const { instruction } = found;
     const { memoryBase: base, memoryIndex: index, memorySegment: segment } = instruction;
     let offset = target;
     if (segment === Register.FS) offset -= BigInt(FS_BASE);
     if (segment === Register.GS && this.#bitness === 64) offset -= BigInt(GS_BASE);
-    const patch = (value: bigint): void => {
+    /** False: out of reach. */
+    const patch = (value: bigint): boolean => {
       const view = new DataView(code.buffer);
       if (found.displacementSize === 8) view.setBigUint64(found.displacementAt, BigInt.asUintN(64, value), true);
+      else if (this.#bitness === 64 && BigInt.asIntN(32, value) !== value) return false;
       else if (found.displacementSize === 4) view.setInt32(found.displacementAt, Number(BigInt.asIntN(32, value)), true);
+      return true;
     };
-    if (base === Register.RIP || base === Register.EIP) patch(offset - BigInt(DEFAULT_RIP) - BigInt(found.length));
-    else if (base === Register.None && index === Register.None) patch(offset);
-    else {
-      if (RegisterExt.size(base === Register.None ? index : base) === 2) return;
+    if (base === Register.RIP || base === Register.EIP) return patch(offset - BigInt(DEFAULT_RIP) - BigInt(found.length));
+    if (base === Register.None && index === Register.None) return patch(offset);
+    {
+      if (RegisterExt.size(base === Register.None ? index : base) === 2) return true;
       const scale = BigInt(instruction.memoryIndexScale);
       const displacement = BigInt.asIntN(64, instruction.memoryDisplacement);
       const indexed = index === Register.None ? 0n : this.register(RegisterExt.number(index)) * scale;
-      if (base === Register.None) patch(offset - indexed);
-      else if (base === index) {
-        if (scale === 1n) this.setRegister(RegisterExt.number(base), (offset - displacement) >> 1n);
+      if (base === Register.None) return patch(offset - indexed);
+      if (base === index) {
+        // It would lie anywhere.
+        if (scale !== 1n) return false;
+        this.setRegister(RegisterExt.number(base), (offset - displacement) >> 1n);
       } else this.setRegister(RegisterExt.number(base), offset - displacement - indexed);
     }
+    return true;
   }
 
   finish(seed: number, code: Uint8Array, length: number, rip: number): OracleCase {
@@ -235,15 +241,15 @@ class CaseMaker {
 }
 
 const codeTarget = (stream: Stream, bitness: Bitness): number =>
-  stream.below(12) === 0 ? stream.pick([0, 0x1000, 0x30000000, 0x7fffffff, 0x80000000, 0xffffffff, ...(bitness === 64 ? [0x7fffffffffff, 0x800000000000] : [])])
+  stream.below(12) === 0 ? stream.pick([0, 0x1000, 0x30000000, 0x7fffffff, 0x80000000, 0xffffffff, ...(bitness === 64 ? [0x800000000000] : [])])
   : CODE_BASE + stream.pick([0x40, 0x200, 0x1000, 0x1fff, 0xfff, 0x900]);
 
 const STRINGS = /^(Movs|Cmps|Stos|Lods|Scas)[bwdq]$/;
 const STACK = /^(Push|Pop|Call|Ret|Enter|Leave)/;
 const CODE_READERS: ReadonlySet<string> = new Set(['Jmp', 'Call', 'Ret']);
 
-/** Values that make an instruction do something: quotients that fit, counts that end, equal comparands, targets in code. */
-function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stream, bitness: Bitness, operand: number): void {
+/** False: the operand would lie anywhere. Values that make an instruction do something: quotients that fit, counts that end, equal comparands, targets in code. */
+function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stream, bitness: Bitness, operand: number): boolean {
   const { mnemonic, instruction } = found;
   const isRegisterForm = operand < 0;
   if (STACK.test(mnemonic)) maker.stack();
@@ -260,11 +266,11 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
     const part = (offset: number): bigint => (wide || mnemonic === 'Cmpxchg' ? maker.view.getBigUint64(at + offset, true) : BigInt(maker.view.getUint32(at + offset, true)));
     maker.setRegister(RAX, part(0));
     if (mnemonic !== 'Cmpxchg') maker.setRegister(RDX, part(wide ? 8 : 4));
-  } else if (/^Bt[csr]?$/.test(mnemonic) && !isRegisterForm && instruction.op1Kind === OpKind.Register && stream.below(8) !== 0) {
+  } else if (/^Bt[csr]?$/.test(mnemonic) && !isRegisterForm && instruction.op1Kind === OpKind.Register) {
     const register = instruction.op1Register;
     if (RegisterExt.fullRegister(register) !== RegisterExt.fullRegister(instruction.memoryBase) && RegisterExt.fullRegister(register) !== RegisterExt.fullRegister(instruction.memoryIndex)) {
-      maker.setRegister(RegisterExt.number(register), BigInt(stream.below(0x2000) - 0x1000));
-    }
+      maker.setRegister(RegisterExt.number(register), BigInt(stream.below(8) === 0 ? stream.below(0x40000) - 0x20000 : stream.below(0x2000) - 0x1000));
+    } else return false;
   } else if (STRINGS.test(mnemonic)) {
     maker.setRegister(RSI, BigInt(operandPlace(stream, 8)));
     maker.setRegister(RDI, BigInt(operandPlace(stream, 8)));
@@ -294,6 +300,7 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
   if (near && found.displacementAt >= 0 && found.displacementSize === 4 && stream.below(6) !== 0) {
     new DataView(code.buffer).setInt32(found.displacementAt, stream.pick([0x20, 0x345, 0x7f, -0x90, -0x200, 0x6ff]), true);
   }
+  return true;
 }
 
 function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness): OracleCase | null {
@@ -315,10 +322,10 @@ function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness
       maker.place(operand);
       const high = bitness === 64 && stream.below(4) === 0;
       const strange = bitness === 64 && stream.below(40) === 0;
-      const linear = strange ? stream.pick([0x7ffffffffffcn, 0x800000000000n, -0x800000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
-      maker.point(found, code, linear);
+      const linear = strange ? stream.pick([0x7fffffffeff8n, 0x800000000000n, -0x800000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
+      if (!maker.point(found, code, linear)) return null;
     }
-    if (found.valid) adjust(maker, found, code, stream, bitness, operand);
+    if (found.valid && !adjust(maker, found, code, stream, bitness, operand)) return null;
     const length = found.valid ? found.length : 15;
     found.free();
     found = decode(code, bitness, DEFAULT_RIP);
@@ -328,7 +335,7 @@ function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness
     const branches = found.instruction.flowControl;
     if (branches === FlowControl.ConditionalBranch || branches === FlowControl.UnconditionalBranch || branches === FlowControl.Call) {
       const to = Number(found.instruction.nearBranchTarget);
-      if (to >= rip - 1 && to < rip + length) return null;
+      if ((to >= rip - 1 && to < rip + length) || to >= 2 ** 47) return null;
     }
     // Bytes beyond the code's end are not there.
     if (rip + length > CODE_BASE + CODE_BYTES) return maker.finish(seed, code, CODE_BASE + CODE_BYTES - rip, rip);

@@ -1,6 +1,6 @@
 // Which encodings are compared with silicon, and what of a result is not: what the manual leaves undefined.
 import * as iced from 'iced-x86';
-import { type Bitness, STATE } from './caseFormat.ts';
+import { type Bitness, RESULT, STATE } from './caseFormat.ts';
 import type { Decoded } from './generator.ts';
 
 const { CpuidFeature, FlowControl, MemorySizeExt, OpKind, RegisterExt } = iced;
@@ -112,10 +112,60 @@ function shiftOf(found: Decoded, input: Uint8Array): readonly [number, number] {
   return [Number(raw) & (size === 64 ? 63 : 31), size];
 }
 
-export function ignoredOf(found: Decoded, input: Uint8Array, _bitness: Bitness): Ignored {
-  const { mnemonic } = found;
-  const [count, size] = found.valid && COUNTED.test(mnemonic) ? shiftOf(found, input) : [0, 0];
-  return { flags: found.valid ? undefinedFlags(mnemonic, count, size) : 0, status: 0, parts: new Set(), memory: [], ulps: 0n };
+/** Data ranges that an image of the x87 or of FXSAVE leaves to the processor: offset in the image and length. */
+const IMAGE_RANGES: Readonly<Record<string, readonly (readonly [number, number])[]>> = {
+  // SDM 1 8.1.8: selectors of the last instruction and operand are deprecated: zero on newer processors.
+  Fnstenv: [[16, 2], [24, 2]], Fstenv: [[16, 2], [24, 2]], Fnsave: [[16, 2], [24, 2]],
+  // SDM 2A FXSAVE: selectors, and MXCSR_MASK, which tells of the model's MXCSR bits.
+  Fxsave: [[12, 4], [20, 4], [28, 4]], Fxsave64: [[28, 4]],
+};
+const TRANSCENDENTAL: ReadonlySet<string> = new Set(['F2xm1', 'Fyl2x', 'Fyl2xp1', 'Fpatan', 'Fptan', 'Fsin', 'Fcos', 'Fsincos']);
+const C1 = 0x200, TOP = 0x3800;
+
+/** Where the memory operand lies among the data, if it does: x87 images. */
+function imageRanges(found: Decoded, input: Uint8Array): (readonly [number, number])[] {
+  const ranges = IMAGE_RANGES[found.mnemonic];
+  if (ranges === undefined || input[STATE.pieces] === 0) return [];
+  const start = new DataView(input.buffer, input.byteOffset).getUint32(STATE.bytes, true);
+  const narrow = RegisterExt !== undefined && MemorySizeExt.size(found.instruction.memorySize) < 28;
+  return narrow ? [[start + 8, start + 10], [start + 12, start + 14]] : ranges.map(([at, length]) => [start + at, start + at + length]);
+}
+
+export function ignoredOf(found: Decoded, input: Uint8Array, result: Uint8Array): Ignored {
+  const { mnemonic, valid } = found;
+  const [count, size] = valid && COUNTED.test(mnemonic) ? shiftOf(found, input) : [0, 0];
+  const vector = new DataView(result.buffer, result.byteOffset).getUint32(RESULT.vector, true);
+  const parts = new Set<string>();
+  let status = 0;
+  const isTranscendental = TRANSCENDENTAL.has(mnemonic);
+  // The last bit of a transcendental function is the implementation's (SDM 1 8.3.10: an error of less than one unit), and with
+  // it whether it was rounded up.
+  if (isTranscendental) status |= C1;
+  // Which part of an image that crosses into a page that is not there is touched first, and what POPA has loaded by then, is the
+  // implementation's.
+  if (vector === 14 && (/^F(xsave|xrstor|nsave|rstor|nstenv|ldenv)/.test(mnemonic) || /^Maskmov/.test(mnemonic))) parts.add('cr2');
+  if (vector === 14 && /^Popa/.test(mnemonic)) for (const name of ['rax', 'rcx', 'rdx', 'rbx', 'rbp', 'rsi', 'rdi']) parts.add(name);
+  // An MMX store that faults has already set TOP to zero on silicon; the manual has faulting instructions change nothing.
+  if (vector === 14 && found.instruction.cpuidFeatures().length > 0 && usesMmx(found)) status |= TOP;
+  return {
+    flags: valid ? undefinedFlags(mnemonic, count, size) : 0, status, parts, memory: imageRanges(found, input), ulps: isTranscendental ? 1n : 0n,
+  };
+}
+
+function usesMmx({ instruction }: Decoded): boolean {
+  for (let operand = 0; operand < instruction.opCount; operand++) {
+    if (instruction.opKind(operand) === OpKind.Register && RegisterExt.isMM(instruction.opRegister(operand))) return true;
+  }
+  return false;
+}
+
+/** Arguments outside of what the manual defines: |x| > 1 for F2XM1, |x| > 1 - sqrt(2)/2 for FYL2XP1 (SDM 2A). */
+export function isOutOfRange(mnemonic: string, input: Uint8Array): boolean {
+  if (mnemonic !== 'F2xm1' && mnemonic !== 'Fyl2xp1') return false;
+  const view = new DataView(input.buffer, input.byteOffset);
+  const top = (view.getUint16(STATE.status, true) >> 11) & 7;
+  const exponent = view.getUint16(STATE.st + top * 16 + 8, true) & 0x7fff;
+  return exponent >= (mnemonic === 'F2xm1' ? 0x3fff : 0x3ffd);
 }
 
 /** Where CPUID tells of features: index of the leaf in 1, 7, 80000001h; register; bit. */
