@@ -260,7 +260,7 @@ export class Decoder {
     if (row.in64 === 'always64') this.#operandSize = 64;
     else if (row.in64 === 'default64' && this.#operandSize === 32) this.#operandSize = 64;
     if (row.name === 'MOV' && row.operands[0] === 'Zv' && row.operands[1] === 'Iz' && this.#operandSize === 64) return moveWideImmediate;
-    if (row.name === 'NOP' && row.operands.length === 0 && (this.#rex & REX.B) !== 0) return exchangeR8;
+    if (row.name === 'NOP' && row.operands.length === 0 && (this.#rex & REX.B) !== 0 && this.#repeat !== 0xf3) return exchangeR8;
     return row;
   }
 
