@@ -5,6 +5,7 @@ import type { BoardHost } from '../chipset/boardHost.ts';
 import { Bios } from '../firmware/bios/bios.ts';
 import { diskGeometry } from '../firmware/bios/disk/drives.ts';
 import { trapPort } from '../firmware/board.ts';
+import { firmwareFiles } from '../firmware/foreign/firmwareFiles.ts';
 import { loadKernel } from '../firmware/kernel/loadKernel.ts';
 import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
@@ -150,6 +151,9 @@ class PcMachine implements RecordedMachine {
       apic,
       tscDeadline: hasFeature(model, 'TSC_DEADLINE'),
       kvmClock: hasFeature(model, 'HYPERVISOR'),
+      firmwareFiles: biosImage
+        ? (board) => firmwareFiles({ memoryBytes, apic, bootOrder: configuration.bootOrder, vgaBios: vgaRom, ...board })
+        : null,
       rtcStart: configuration.rtcStart ?? Math.floor(host.clock.wallMs() / 1000),
     });
     this.#bios = biosImage ? null : new Bios({
