@@ -19,6 +19,7 @@ import { ResetControl } from '../devices/power/resetControl.ts';
 import { Uart16550 } from '../devices/serial/uart16550.ts';
 import { AtaDisk } from '../devices/storage/ataDisk.ts';
 import { AtapiCdrom } from '../devices/storage/atapiCdrom.ts';
+import { CfiFlash, type CfiFlashOptions } from '../devices/storage/cfiFlash.ts';
 import { IdeChannel, PiixIde } from '../devices/storage/piixIde.ts';
 import { Hpet } from '../devices/timer/hpet.ts';
 import { KvmClock } from '../devices/timer/kvmClock.ts';
@@ -33,6 +34,9 @@ import { I440fxHostBridge } from './i440fxHostBridge.ts';
 import { PciHost } from './pciHost.ts';
 import { Piix3Isa } from './piix3Isa.ts';
 import { VgaPci } from './vgaPci.ts';
+
+/** Where flash memory lies and who keeps it. */
+export type FlashPlacement = Omit<CfiFlashOptions, 'id'>;
 
 export interface I440fxBoardOptions {
   readonly memoryBytes: number;
@@ -50,6 +54,8 @@ export interface I440fxBoardOptions {
   readonly kvmClock: boolean;
   /** Files for a foreign firmware, which then finds the board of QEMU; null: our own firmware needs none. */
   readonly firmwareFiles: ((board: { pmBase(): number }) => readonly FwCfgFile[]) | null;
+  /** Flash memory for UEFI variables; null: none. */
+  readonly flash: FlashPlacement | null;
   /** Seconds since 1970 at guest time 0. */
   readonly rtcStart: number;
 }
@@ -212,6 +218,7 @@ export class I440fxBoard {
       ide0,
       ide1,
       ...foreign,
+      ...(options.flash ? [new CfiFlash(this.#wiring('flash0'), { id: 'flash0', ...options.flash })] : []),
       ...(hpet ? [hpet] : []),
       ...(this.#kvmClock ? [this.#kvmClock] : []),
       this.#slave,

@@ -142,8 +142,8 @@ export class Cpu {
   #patched = 0;
   #patchedHandler = 0;
 
-  constructor(ramBytes: number, model: keyof typeof cpuModels, host: CpuHost) {
-    this.map = layOutMemory(ramBytes);
+  constructor(ramBytes: number, model: keyof typeof cpuModels, host: CpuHost, romBytes?: number) {
+    this.map = layOutMemory(ramBytes, romBytes);
     this.model = cpuModels[model];
     this.host = host;
     this.memory = new WebAssembly.Memory({ initial: this.map.totalPages, maximum: this.map.totalPages, shared: true });

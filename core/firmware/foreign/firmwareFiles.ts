@@ -40,7 +40,7 @@ export function firmwareFiles(facts: FirmwareFacts): FirmwareFile[] {
   return [
     { name: 'bootorder', content: () => text(order) },
     { name: 'etc/e820', content: () => usableMemory(facts.memoryBytes) },
-    { name: rsdpFile, content: () => buildRsdp(buildFacs().length) },
+    { name: rsdpFile, content: rsdp },
     { name: tablesFile, content: () => tables(facts) },
     { name: 'etc/table-loader', content: () => loaderScript(facts) },
     ...(vgaBios === null ? [] : [{ name: 'vgaroms/vgabios.bin', content: () => vgaBios }]),
@@ -62,6 +62,13 @@ function usableMemory(memoryBytes: number): Uint8Array {
   return bytes;
 }
 
+/** Sums are zero until the script computes them: some firmware adds the old ones in. */
+function rsdp(): Uint8Array {
+  const bytes = buildRsdp(buildFacs().length);
+  bytes[8] = 0;
+  return bytes;
+}
+
 /** The tables for address zero with the FACS in front of them, 64-byte aligned. */
 function tables(facts: FirmwareFacts): Uint8Array {
   const facs = buildFacs();
@@ -69,6 +76,7 @@ function tables(facts: FirmwareFacts): Uint8Array {
   const bytes = new Uint8Array(facs.length + rest.length);
   bytes.set(facs);
   bytes.set(rest, facs.length);
+  for (const { start } of acpiLayout(rest, facs.length).tables) bytes[start + 9] = 0;
   return bytes;
 }
 
