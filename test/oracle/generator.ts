@@ -253,7 +253,10 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
   const { mnemonic, instruction } = found;
   const isRegisterForm = operand < 0;
   if (STACK.test(mnemonic)) maker.stack();
+  const { memoryBase: base } = instruction;
   if (/^I?div$/i.test(mnemonic)) {
+    const busy = [base, instruction.memoryIndex].map((register) => (register === Register.None ? -1 : RegisterExt.number(register)));
+    if (!isRegisterForm && (busy.includes(RAX) || busy.includes(RDX))) return true;
     if (stream.below(3) === 0) maker.setRegister(RDX, stream.pick([0n, 1n, -1n]));
     if (stream.below(3) === 0) maker.setRegister(RDX, BigInt.asIntN(bitness, maker.register(RAX)) < 0n ? -1n : 0n);
     if (stream.below(4) === 0) maker.setRegister(RAX, BigInt(stream.below(0x8000)));
@@ -271,14 +274,14 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
     if (RegisterExt.fullRegister(register) !== RegisterExt.fullRegister(instruction.memoryBase) && RegisterExt.fullRegister(register) !== RegisterExt.fullRegister(instruction.memoryIndex)) {
       maker.setRegister(RegisterExt.number(register), BigInt(stream.below(8) === 0 ? stream.below(0x40000) - 0x20000 : stream.below(0x2000) - 0x1000));
     } else return false;
-  } else if (STRINGS.test(mnemonic)) {
+  } else if (STRINGS.test(mnemonic) && instruction.isStringInstruction) {
     maker.setRegister(RSI, BigInt(operandPlace(stream, 8)));
     maker.setRegister(RDI, BigInt(operandPlace(stream, 8)));
     if (instruction.hasRepPrefix || instruction.hasRepnePrefix) maker.setRegister(RCX, BigInt(stream.below(stream.below(4) === 0 ? 40 : 6)));
     maker.place(Number(maker.register(RDI)));
     maker.place(Number(maker.register(RSI)));
   } else if (mnemonic === 'Xlatb') maker.setRegister(RBX, BigInt(DATA_BASE + 0x200));
-  else if (/^Maskmov/.test(mnemonic)) maker.setRegister(RDI, BigInt(operandPlace(stream, 16)));
+  else if (/^Maskmov/.test(mnemonic)) maker.setRegister(RDI, BigInt(DATA_BASE + stream.pick([0x200, 0x211, 0x300, READ_ONLY + 64, 0x4000])));
   else if (mnemonic === 'Leave' || mnemonic === 'Enter') maker.setRegister(RBP, BigInt(operandPlace(stream, 8)));
   else if (mnemonic === 'Fxrstor' || mnemonic === 'Fxrstor64') {
     if (maker.pieceAt >= 0 && stream.below(8) !== 0) maker.view.setUint32(maker.pieceAt + 24, stream.below(0x10000), true);
@@ -322,7 +325,7 @@ function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness
       maker.place(operand);
       const high = bitness === 64 && stream.below(4) === 0;
       const strange = bitness === 64 && stream.below(40) === 0;
-      const linear = strange ? stream.pick([0x7fffffffeff8n, 0x800000000000n, -0x800000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
+      const linear = strange ? stream.pick([0x6fff00000ff8n, 0x800000000000n, -0x800000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
       if (!maker.point(found, code, linear)) return null;
     }
     if (found.valid && !adjust(maker, found, code, stream, bitness, operand)) return null;

@@ -1,6 +1,6 @@
 // Which encodings are compared with silicon, and what of a result is not: what the manual leaves undefined.
 import * as iced from 'iced-x86';
-import { type Bitness, RESULT, STATE } from './caseFormat.ts';
+import { type Bitness, READ_ONLY, RESULT, STATE } from './caseFormat.ts';
 import type { Decoded } from './generator.ts';
 
 const { CpuidFeature, FlowControl, MemorySizeExt, OpKind, RegisterExt } = iced;
@@ -120,35 +120,50 @@ const IMAGE_RANGES: Readonly<Record<string, readonly (readonly [number, number])
   Fxsave: [[12, 4], [20, 4], [28, 4]], Fxsave64: [[28, 4]],
 };
 const TRANSCENDENTAL: ReadonlySet<string> = new Set(['F2xm1', 'Fyl2x', 'Fyl2xp1', 'Fpatan', 'Fptan', 'Fsin', 'Fcos', 'Fsincos']);
-const C1 = 0x200, TOP = 0x3800;
+/** SUMMARY: ES and B. */
+const C1 = 0x200, PE = 0x20, UE = 0x10, SUMMARY = 0x8080, TOP = 0x3800;
 
 /** Where the memory operand lies among the data, if it does: x87 images. */
 function imageRanges(found: Decoded, input: Uint8Array): (readonly [number, number])[] {
   const ranges = IMAGE_RANGES[found.mnemonic];
   if (ranges === undefined || input[STATE.pieces] === 0) return [];
   const start = new DataView(input.buffer, input.byteOffset).getUint32(STATE.bytes, true);
-  const narrow = RegisterExt !== undefined && MemorySizeExt.size(found.instruction.memorySize) < 28;
+  const narrow = MemorySizeExt.size(found.instruction.memorySize) < 28;
   return narrow ? [[start + 8, start + 10], [start + 12, start + 14]] : ranges.map(([at, length]) => [start + at, start + at + length]);
 }
 
 export function ignoredOf(found: Decoded, input: Uint8Array, result: Uint8Array): Ignored {
   const { mnemonic, valid } = found;
   const [count, size] = valid && COUNTED.test(mnemonic) ? shiftOf(found, input) : [0, 0];
-  const vector = new DataView(result.buffer, result.byteOffset).getUint32(RESULT.vector, true);
+  const view = new DataView(result.buffer, result.byteOffset);
+  // The HLT behind an instruction ends it with a fault too, but elsewhere.
+  const faulted = view.getUint32(STATE.rip, true) === new DataView(input.buffer, input.byteOffset).getUint32(STATE.rip, true);
+  const vector = faulted ? view.getUint32(RESULT.vector, true) : -1;
   const parts = new Set<string>();
   let status = 0;
   const isTranscendental = TRANSCENDENTAL.has(mnemonic);
   // The last bit of a transcendental function is the implementation's (SDM 1 8.3.10: an error of less than one unit), and with
-  // it whether it was rounded up.
-  if (isTranscendental) status |= C1;
+  // it whether it was rounded up; silicon also calls results inexact that are exact, and tiny
+  // ones then underflown.
+  if (isTranscendental) status |= C1 | PE | UE | SUMMARY;
+  // CALL through a bad stack to a bad target: which is seen first is the implementation's.
+  if (mnemonic === 'Call' && (vector === 12 || vector === 13)) parts.add('vector');
+  // The page below the canonical end is the operating system's on some hosts, absent on others.
+  if (vector === 14 && view.getBigUint64(RESULT.cr2, true) >> 12n === 0x7ffffffffn) parts.add('error');
   // Which part of an image that crosses into a page that is not there is touched first, and what POPA has loaded by then, is the
   // implementation's.
   if (vector === 14 && (/^F(xsave|xrstor|nsave|rstor|nstenv|ldenv)/.test(mnemonic) || /^Maskmov/.test(mnemonic))) parts.add('cr2');
   if (vector === 14 && /^Popa/.test(mnemonic)) for (const name of ['rax', 'rcx', 'rdx', 'rbx', 'rbp', 'rsi', 'rdi']) parts.add(name);
   // An MMX store that faults has already set TOP to zero on silicon; the manual has faulting instructions change nothing.
-  if (vector === 14 && found.instruction.cpuidFeatures().length > 0 && usesMmx(found)) status |= TOP;
+  if (faulted && usesMmx(found)) {
+    status |= TOP;
+    parts.add('ftw');
+  }
+  // So has a store of several parts that faults behind its first, and CALL to a bad address its return address.
+  const writesFirst = mnemonic === 'Call' && vector === 13;
+  const memory = writesFirst || (vector === 14 && /^F(bstp|stp|nsave|xsave|nstenv)/.test(mnemonic)) ? [[0, READ_ONLY] as const] : imageRanges(found, input);
   return {
-    flags: valid ? undefinedFlags(mnemonic, count, size) : 0, status, parts, memory: imageRanges(found, input), ulps: isTranscendental ? 1n : 0n,
+    flags: valid ? undefinedFlags(mnemonic, count, size) : 0, status, parts, memory, ulps: isTranscendental ? 1n : 0n,
   };
 }
 
