@@ -3,7 +3,7 @@ import type { ResetKind, Timer } from '../bus/device.ts';
 import { Emitter } from '../base/emitter.ts';
 import { Cpu, type CpuHost, type ExitKind } from '../cpu/cpu.ts';
 import { CS, EXIT } from '../cpu/state/layout.ts';
-import type { cpuModels } from '../cpu/state/cpuModels.ts';
+import type { CpuModel } from '../cpu/state/cpuModels.ts';
 import { deliverExternal } from '../cpu/system/interrupts.ts';
 import type { HostClock } from '../host/clock.ts';
 import { PhysicalMap } from '../mmu/physicalMap.ts';
@@ -43,7 +43,7 @@ export interface HypervisorOptions {
   readonly ramBytes: number;
   /** Room for ROM images. */
   readonly romBytes?: number;
-  readonly cpuModel: keyof typeof cpuModels;
+  readonly cpuModel: CpuModel;
   /** `real`: guest time is steered to follow the host's; `virtual`: it follows the instruction count alone. */
   readonly clock: 'real' | 'virtual';
   readonly host: HostClock;

@@ -1,8 +1,22 @@
 import { z } from 'zod';
+import { featureNames } from '../cpu/state/cpuModels.ts';
 import { exitPolicySchema } from './exitPolicy.ts';
 
 /** Names of the CPU models a machine can be given; what each exposes is in `core/cpu/state/cpuModels.ts`. */
 export const cpuModelSchema = z.enum(['486', 'pentium', 'pentium3', 'core2', 'x86-64-v2', 'max']);
+
+export const cpuFeatureSchema = z.enum(featureNames);
+
+/** One leaf of CPUID as the guest shall see it; registers that are left out answer as the model does. Hexadecimal. */
+const cpuidWord = z.string().regex(/^[0-9a-f]{1,8}$/i, 'expected up to 8 hexadecimal digits');
+export const cpuidOverrideSchema = z.object({
+  leaf: cpuidWord,
+  subLeaf: cpuidWord.default('0'),
+  eax: cpuidWord.optional(),
+  ebx: cpuidWord.optional(),
+  ecx: cpuidWord.optional(),
+  edx: cpuidWord.optional(),
+});
 
 export const diskSchema = z.object({
   /** Path on the host (an opaque name to core: the host opens it). */
@@ -16,7 +30,16 @@ export const bootDeviceSchema = z.enum(['disk', 'cdrom', 'floppy']);
 export const machineConfigurationSchema = z.object({
   version: z.literal(1).default(1),
   memoryMiB: z.number().int().min(1).max(3072).default(256),
-  cpu: z.object({ model: cpuModelSchema.default('pentium3') }).prefault({}),
+  cpu: z
+    .object({
+      model: cpuModelSchema.default('x86-64-v2'),
+      /** Features beyond the model's, and those that it shall not have: CPUID tells so, and instructions obey. */
+      enable: z.array(cpuFeatureSchema).default([]),
+      disable: z.array(cpuFeatureSchema).default([]),
+      /** What CPUID shall answer instead: changes nothing but the answer. */
+      cpuid: z.array(cpuidOverrideSchema).max(64).default([]),
+    })
+    .prefault({}),
   /** Up to two hard disks on the primary IDE channel. */
   disks: z.array(diskSchema).max(2).default([]),
   /** ATAPI CD-ROM, secondary master; null: an empty drive. */

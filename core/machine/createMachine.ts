@@ -9,7 +9,7 @@ import { firmwareFiles } from '../firmware/foreign/firmwareFiles.ts';
 import { loadKernel } from '../firmware/kernel/loadKernel.ts';
 import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
-import { cpuidLeaf, cpuModels, hasFeature, type CpuModel } from '../cpu/state/cpuModels.ts';
+import { cpuidLeaf, hasFeature, modified, type CpuModel } from '../cpu/state/cpuModels.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { InspectableMachine, MachineInspection, UnclaimedAccess } from './inspection.ts';
@@ -86,7 +86,7 @@ function readKernel(configuration: MachineConfiguration, host: MachineHost): Ker
     modules: kernel.modules.map((path) => ({ bytes: read(path), commandLine: path })),
     commandLine: kernel.commandLine,
     memoryBytes: configuration.memoryMiB * MEBIBYTE,
-    longMode: hasFeature(cpuModels[configuration.cpu.model], 'LM'),
+    longMode: hasFeature(cpuModelOf(configuration.cpu), 'LM'),
   };
   try {
     return loadKernel(files);
@@ -119,7 +119,7 @@ class PcMachine implements RecordedMachine {
     options: MachineOptions,
   ) {
     const memoryBytes = configuration.memoryMiB * MEBIBYTE;
-    const model: CpuModel = cpuModels[configuration.cpu.model];
+    const model = cpuModelOf(configuration.cpu);
     const apic = hasFeature(model, 'APIC');
     this.#media = media;
     const biosImage = readRom(configuration.firmware.bios, host);
@@ -127,7 +127,7 @@ class PcMachine implements RecordedMachine {
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
       romBytes: Math.max(MEBIBYTE, romBytesFor(biosImage?.length ?? 0, variables?.length ?? 0)),
-      cpuModel: configuration.cpu.model,
+      cpuModel: model,
       clock: configuration.clock,
       host: host.clock,
       ...(options.replay ? { replay: options.replay } : {}),
@@ -377,4 +377,13 @@ function readVariables({ firmware }: MachineConfiguration, host: MachineHost): U
     throw new Error(`${firmware.variables}: a variable store has a multiple of 4096 bytes; this file has ${image.length}`);
   }
   return image;
+}
+
+/** The processor that a configuration describes. */
+function cpuModelOf({ model, enable, disable, cpuid }: MachineConfiguration['cpu']): CpuModel {
+  const word = (text: string | undefined): number | null => (text === undefined ? null : parseInt(text, 16));
+  const overrides = cpuid.map(({ leaf, subLeaf, eax, ebx, ecx, edx }) => ({
+    leaf: parseInt(leaf, 16), subLeaf: parseInt(subLeaf, 16), registers: [eax, ebx, ecx, edx].map(word),
+  }));
+  return modified(model, enable, disable, overrides);
 }

@@ -86,6 +86,7 @@ export function createFirmwareContext(hypervisor: Hypervisor): FirmwareContext {
     readPort: (port, size) => hypervisor.portRead(port, size),
     writePort: (port, value, size) => hypervisor.portWrite(port, value, size),
     now: () => hypervisor.now(),
+    writeMsr: (index, low, high) => void cpu.debugAccess.writeMsr(index, low, high),
     startKernel: (state) => startKernel(cpu, state),
   };
 }

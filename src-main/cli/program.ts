@@ -1,4 +1,5 @@
 // The command line: what there is, and what each command does.
+import { cpuModelSchema } from '../../core/machine/configuration.ts';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { Failure, toFailureRecord } from '../../core/api/failure.ts';
@@ -76,7 +77,7 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
     )
     .argument('[image...]', 'CD, disk or floppy images, a kernel and its initial RAM disk')
     .option('--memory <size>', 'guest memory, for example 256M or 1G')
-    .option('--cpu <model>', 'processor: 486, pentium or pentium3')
+    .option('--cpu <model>', `processor: ${cpuModelSchema.options.join(', ')}; with features as in max,-AES,+SHA`)
     .option('--kernel <file>', 'Linux bzImage, Multiboot 1 or 2, or PVH kernel, loaded directly')
     .option('--initrd <file>', 'initial RAM disk for --kernel')
     .option('--module <file>', 'Multiboot module, in order', collect)

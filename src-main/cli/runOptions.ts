@@ -2,7 +2,7 @@
 import os from 'node:os';
 import { Failure } from '../../core/api/failure.ts';
 import { validationMessage } from '../../core/api/dispatch.ts';
-import { cpuModelSchema, machineConfigurationSchema } from '../../core/machine/configuration.ts';
+import { cpuFeatureSchema, cpuModelSchema, machineConfigurationSchema } from '../../core/machine/configuration.ts';
 import type { BootDevice, MachineConfiguration } from '../../core/machine/configuration.ts';
 import { detectMedia } from '../application/mediaDetection.ts';
 
@@ -124,13 +124,28 @@ function parseTimeout(text: string): number {
   return seconds;
 }
 
+/** `max,-AES,+SHA`: a model, and features that it shall have or not. */
+function parseCpu(text: string): MachineConfiguration['cpu'] {
+  const [name = '', ...changes] = text.split(',');
+  const model = cpuModelSchema.safeParse(name);
+  if (!model.success) throw bad(`--cpu ${name}: expected one of ${cpuModelSchema.options.join(', ')}`);
+  const features = changes.map((change) => {
+    const feature = cpuFeatureSchema.safeParse(change.slice(1).toUpperCase());
+    if (!/^[+-]/.test(change) || !feature.success) {
+      throw bad(
+        `--cpu ${text}: ${change} is no feature: expected + or - and one of ${cpuFeatureSchema.options.join(', ')}`,
+      );
+    }
+    return { feature: feature.data, on: change.startsWith('+') };
+  });
+  const chosen = (on: boolean) => features.filter((entry) => entry.on === on).map(({ feature }) => feature);
+  return { model: model.data, enable: chosen(true), disable: chosen(false), cpuid: [] };
+}
+
 /** Throws a `Failure` whose message is the one-line reason. */
 export function parseRunOptions(images: readonly string[], raw: RawRunOptions): RunOptions {
   if (raw.engine !== undefined && !ENGINES.includes(raw.engine)) {
     throw bad(`--engine ${raw.engine}: expected ${ENGINES.join(' or ')}`);
-  }
-  if (raw.cpu !== undefined && !cpuModelSchema.safeParse(raw.cpu).success) {
-    throw bad(`--cpu ${raw.cpu}: expected one of ${cpuModelSchema.options.join(', ')}`);
   }
   if (raw.clock !== undefined && raw.clock !== 'real' && raw.clock !== 'virtual')
     throw bad(`--clock ${raw.clock}: expected real or virtual`);
@@ -161,7 +176,7 @@ function mergeConfiguration(images: readonly string[], raw: RawRunOptions): Mach
   const parsed = machineConfigurationSchema.safeParse({
     ...base,
     memoryMiB: raw.memory === undefined ? base.memoryMiB : parseMemory(raw.memory),
-    cpu: { model: raw.cpu ?? base.cpu.model },
+    cpu: raw.cpu === undefined ? base.cpu : parseCpu(raw.cpu),
     disks: [...base.disks, ...(raw.disk ?? []).map(parseDisk)],
     cdrom: raw.cdrom ?? base.cdrom,
     floppy: raw.floppy === undefined ? base.floppy : parseDisk(raw.floppy),

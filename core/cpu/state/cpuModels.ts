@@ -18,6 +18,7 @@ export const FEATURE = {
   INVARIANT_TSC: [0x80000007, 'edx', 8],
 } as const satisfies Record<string, Place>;
 export type Feature = keyof typeof FEATURE;
+export const featureNames = Object.keys(FEATURE) as [Feature, ...Feature[]];
 
 export interface CpuModel {
   /** EDX after reset and CPUID.1:EAX: family, model, stepping. */
@@ -28,6 +29,8 @@ export interface CpuModel {
   /** Highest basic leaf, and highest extended one (0: none). */
   readonly maxLeaf: number;
   readonly maxExtendedLeaf: number;
+  /** What CPUID answers instead. */
+  readonly overrides: readonly CpuidOverride[];
 }
 
 export const CR4 = {
@@ -55,7 +58,7 @@ const MAX = [...X86_64_V2, 'PCLMULQDQ', 'MOVBE', 'AES', 'XSAVE', 'BMI1', 'BMI2',
 
 const model = (
   signature: number, brand: string, features: readonly Feature[], maxLeaf: number, maxExtendedLeaf: number,
-): CpuModel => ({ signature, vendor: 'GenuineIntel', brand, features: new Set(features), maxLeaf, maxExtendedLeaf });
+): CpuModel => ({ signature, vendor: 'GenuineIntel', brand, features: new Set(features), maxLeaf, maxExtendedLeaf, overrides: [] });
 
 export const cpuModels = {
   '486': model(0x480, '', ['FPU'], 1, 0),
@@ -76,6 +79,27 @@ const CLOCK_HERTZ = 1_000_000_000;
 const KVM_FEATURES = (1 << 0) | (1 << 1) | (1 << 3) | (1 << 24);
 const HYPERVISOR_LEAVES = 0x40000000;
 
+export interface CpuidOverride {
+  readonly leaf: number;
+  readonly subLeaf: number;
+  /** EAX, EBX, ECX, EDX; null: the model's. */
+  readonly registers: readonly (number | null)[];
+}
+
+/** A model with more or fewer features. */
+export function modified(
+  name: keyof typeof cpuModels, enable: readonly Feature[], disable: readonly Feature[], overrides: readonly CpuidOverride[] = [],
+): CpuModel {
+  const base: CpuModel = cpuModels[name];
+  const features = new Set([...base.features, ...enable].filter((feature) => !disable.includes(feature)));
+  // A feature in an extended leaf needs that leaf.
+  const isExtended = enable.some((feature) => FEATURE[feature][0] >= 0x80000000), isSeven = enable.some((feature) => FEATURE[feature][0] === 7);
+  return {
+    ...base, features, overrides, maxLeaf: Math.max(base.maxLeaf, isSeven ? 7 : 0),
+    maxExtendedLeaf: Math.max(base.maxExtendedLeaf, isExtended ? 0x80000008 : 0),
+  };
+}
+
 /** Whether the model has a feature. */
 export const hasFeature = (given: CpuModel, feature: Feature): boolean => given.features.has(feature);
 
@@ -95,6 +119,14 @@ export interface CpuidState {
 
 /** CPUID's answer (SDM 2A CPUID). Leaves beyond the highest answer like it. */
 export function cpuidLeaf(given: CpuModel, leaf: number, subLeaf: number, state: CpuidState): CpuidRegisters {
+  const answer = modelLeaf(given, leaf, subLeaf, state);
+  const override = given.overrides.find((found) => found.leaf === leaf && found.subLeaf === subLeaf);
+  if (override === undefined) return answer;
+  const [eax, ebx, ecx, edx] = answer.map((word, index) => override.registers[index] ?? word);
+  return [eax, ebx, ecx, edx];
+}
+
+function modelLeaf(given: CpuModel, leaf: number, subLeaf: number, state: CpuidState): CpuidRegisters {
   const { vendor, brand, maxLeaf, maxExtendedLeaf } = given;
   const bits = (of: number, register: Place[1]): number => featureBits(given, of, register);
   if (leaf >= 0x80000000) {

@@ -29,6 +29,8 @@ export interface FirmwareContext {
   writePort(port: number, value: number, size: 1 | 2 | 4): void;
   /** Guest time in ns. */
   now(): number;
+  /** WRMSR; registers that the CPU does not have are left alone. */
+  writeMsr(index: number, low: number, high: number): void;
   /** Puts the CPU into the state of a directly loaded kernel; it continues there. */
   startKernel(state: KernelCpuState): void;
 }

@@ -17,6 +17,12 @@ import { installVideoTables, setMode } from './video/video.ts';
 const shutdownStatus = 0x0f;
 const shutdown = { jumpWithEoi: 0x05, jump: 0x0a } as const;
 
+/** Memory-type range registers (SDM 4). */
+const MTRR = {
+  PHYSBASE0: 0x200, PHYSMASK0: 0x201, FIX64K_00000: 0x250, FIX16K_80000: 0x258, FIX16K_A0000: 0x259, FIX4K_C0000: 0x268, DEF_TYPE: 0x2ff,
+} as const;
+const UNCACHED = 0, WRITE_PROTECTED = 5, WRITE_BACK = 6;
+
 /** True if the stub shall jump through 40:67 instead of booting. */
 export function powerOnSelfTest(
   context: FirmwareContext,
@@ -35,6 +41,7 @@ export function powerOnSelfTest(
   installVectors(context);
   initializeDataAreas(context, bay);
   initializeInterrupts(context);
+  initializeMemoryTypes(context);
   initializeTimer(context);
   initializeKeyboard(context);
   initializePci(context);
@@ -113,6 +120,19 @@ function initializeApics(context: FirmwareContext): void {
   memory.write32(localApicBase + 0x360, 0x400);
   memory.write32(ioApicBase, 0);
   memory.write32(ioApicBase + 0x10, ioApicId << 24);
+}
+
+/** SDM 3A 11.11: RAM is write-back, the video memory below 1 MiB and devices above 3 GiB are not cached. */
+function initializeMemoryTypes(context: FirmwareContext): void {
+  const all = (type: number): number => type * 0x01010101;
+  const fixed = (index: number, type: number): void => context.writeMsr(index, all(type), all(type));
+  fixed(MTRR.FIX64K_00000, WRITE_BACK);
+  fixed(MTRR.FIX16K_80000, WRITE_BACK);
+  fixed(MTRR.FIX16K_A0000, UNCACHED);
+  for (let index = 0; index < 8; index++) fixed(MTRR.FIX4K_C0000 + index, WRITE_PROTECTED);
+  context.writeMsr(MTRR.PHYSBASE0, 0xc0000000, 0);
+  context.writeMsr(MTRR.PHYSMASK0, 0xc0000800, 0xff);
+  context.writeMsr(MTRR.DEF_TYPE, 0xc00 | WRITE_BACK, 0);
 }
 
 /** 8254: counter 0 at 18.2 Hz, 1 refresh, 2 speaker. */

@@ -12,6 +12,7 @@ import { GdbServer } from '../../../core/debugger/gdb/server.ts';
 import type { GdbPorts } from '../../../core/debugger/gdb/session.ts';
 import { physicalRanges } from '../../../core/debugger/physicalMap.ts';
 import type { ByteConnection } from '../../../core/host/debugHost.ts';
+import { cpuModels } from '../../../core/cpu/state/cpuModels.ts';
 import { Hypervisor } from '../../../core/hypervisor/hypervisor.ts';
 import { fuzzGdb } from '../../support/gdbFuzz.ts';
 import { CS, DS, ES, SS } from '../../../core/cpu/state/layout.ts';
@@ -91,7 +92,7 @@ afterEach(() => {
 
 async function stage(image: string, real: boolean): Promise<Stage> {
   const hypervisor = new Hypervisor({
-    ramBytes: 4 << 20, cpuModel: 'pentium3', clock: 'virtual',
+    ramBytes: 4 << 20, cpuModel: cpuModels.pentium3, clock: 'virtual',
     host: {
       nowMs: () => performance.now(), wallMs: () => Date.now(),
       after: (ms, callback) => {

@@ -138,6 +138,7 @@ export class FakeMachine {
     readPort: (port, size) => this.#readPort(port, size),
     writePort: (port, value, size) => this.#writePort(port, value, size),
     now: () => this.now,
+    writeMsr: () => {},
     startKernel: (state) => void (this.startedKernel = state),
   };
 
