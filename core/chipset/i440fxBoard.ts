@@ -5,6 +5,7 @@ import { PortMap, type AccessSize } from '../bus/portMap.ts';
 import { GatedLine, SharedLine, unconnected } from '../bus/sharedLine.ts';
 import { Dma8237 } from '../devices/dma/dma8237.ts';
 import { DmaPages } from '../devices/dma/dmaPages.ts';
+import { FwCfg, type FwCfgFile } from '../devices/firmware/fwCfg.ts';
 import { I8042 } from '../devices/input/i8042.ts';
 import { Ps2Keyboard } from '../devices/input/ps2Keyboard.ts';
 import { Ps2Mouse } from '../devices/input/ps2Mouse.ts';
@@ -18,11 +19,13 @@ import { ResetControl } from '../devices/power/resetControl.ts';
 import { Uart16550 } from '../devices/serial/uart16550.ts';
 import { AtaDisk } from '../devices/storage/ataDisk.ts';
 import { AtapiCdrom } from '../devices/storage/atapiCdrom.ts';
+import { CfiFlash, type CfiFlashOptions } from '../devices/storage/cfiFlash.ts';
 import { IdeChannel, PiixIde } from '../devices/storage/piixIde.ts';
 import { Hpet } from '../devices/timer/hpet.ts';
 import { KvmClock } from '../devices/timer/kvmClock.ts';
 import { Pit8254 } from '../devices/timer/pit8254.ts';
 import { RtcCmos } from '../devices/timer/rtcCmos.ts';
+import { DispiPorts } from '../devices/video/dispiPorts.ts';
 import { Vga } from '../devices/video/vga.ts';
 import { hpetBase, ioApicBase, pirqInput, timerInput } from '../firmware/board.ts';
 import type { BlockStore } from '../host/blockStore.ts';
@@ -31,6 +34,9 @@ import { I440fxHostBridge } from './i440fxHostBridge.ts';
 import { PciHost } from './pciHost.ts';
 import { Piix3Isa } from './piix3Isa.ts';
 import { VgaPci } from './vgaPci.ts';
+
+/** Where flash memory lies and who keeps it. */
+export type FlashPlacement = Omit<CfiFlashOptions, 'id'>;
 
 export interface I440fxBoardOptions {
   readonly memoryBytes: number;
@@ -46,10 +52,16 @@ export interface I440fxBoardOptions {
   readonly tscDeadline: boolean;
   /** KVM's paravirtual clock. */
   readonly kvmClock: boolean;
+  /** Files for a foreign firmware, which then finds the board of QEMU; null: our own firmware needs none. */
+  readonly firmwareFiles: ((board: { pmBase(): number }) => readonly FwCfgFile[]) | null;
+  /** Flash memory for UEFI variables; null: none. */
+  readonly flash: FlashPlacement | null;
   /** Seconds since 1970 at guest time 0. */
   readonly rtcStart: number;
 }
 
+/** Subsystem of QEMU's host bridge. */
+const QEMU_SUBSYSTEM = 0x11001af4;
 const PIIX_DEVICE = 1;
 const VGA_DEVICE = 2;
 
@@ -139,7 +151,10 @@ export class I440fxBoard {
 
     const resetControl = new ResetControl((kind) => host.cpu.reset(kind));
     const pciHost = new PciHost(this.#wiring('pciHost'), resetControl);
-    const hostBridge = new I440fxHostBridge((base, length, backing) => host.romMapping(base, length, backing));
+    const hostBridge = new I440fxHostBridge(
+      (base, length, backing) => host.romMapping(base, length, backing),
+      options.firmwareFiles ? QEMU_SUBSYSTEM : 0,
+    );
     const isa = new Piix3Isa({
       device: PIIX_DEVICE,
       irqs: this.#irqs.map((line) => line.input()),
@@ -150,6 +165,10 @@ export class I440fxBoard {
       function: 3,
       onPowerOff: () => host.powerOff(),
     });
+    const files = options.firmwareFiles?.({ pmBase: () => this.#pm.base });
+    const foreign = files
+      ? [new FwCfg(this.#wiring('fwCfg0'), { memoryBytes: options.memoryBytes, files }), new DispiPorts(this.#wiring('dispi0'))]
+      : [];
     this.vga = new Vga(this.#wiring('vga'));
     const vgaPci = new VgaPci({ device: VGA_DEVICE });
     this.disks = options.disks.slice(0, 2).map((store, index) => {
@@ -172,7 +191,8 @@ export class I440fxBoard {
     const ide = new PiixIde(this.#wiring('ide'), { device: PIIX_DEVICE, function: 1, channels: [ide0, ide1] });
     for (const target of [hostBridge, isa, ide, this.#pm, vgaPci]) pciHost.attach(target.pci);
 
-    attachDebugConsole(this.#wiring('debugConsole'), (byte) => host.debugOutput(byte));
+    attachDebugConsole(this.#wiring('debugConsole'), 0xe9, (byte) => host.debugOutput(byte));
+    if (files) attachDebugConsole(this.#wiring('firmwareLog'), 0x402, (byte) => host.debugOutput(byte));
     if (options.debugExit) attachDebugExit(this.#wiring('debugExit'), (value) => host.debugExit(value));
 
     // Interrupt controllers come last: on restore they take back what other devices' outputs did to their inputs.
@@ -197,6 +217,8 @@ export class I440fxBoard {
       this.cdrom,
       ide0,
       ide1,
+      ...foreign,
+      ...(options.flash ? [new CfiFlash(this.#wiring('flash0'), { id: 'flash0', ...options.flash })] : []),
       ...(hpet ? [hpet] : []),
       ...(this.#kvmClock ? [this.#kvmClock] : []),
       this.#slave,

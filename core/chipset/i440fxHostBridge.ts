@@ -47,7 +47,8 @@ export class I440fxHostBridge implements Device<I440fxHostBridgeState> {
     },
   );
 
-  constructor(romMapping: RomMapping) {
+  /** `subsystem`: vendor and device by which a foreign firmware knows its emulator; 0: none. */
+  constructor(romMapping: RomMapping, subsystem = 0) {
     this.#romMapping = romMapping;
     this.pci = new PciConfiguration(
       { device: 0, function: 0, vendorId: 0x8086, deviceId: 0x1237, revision: 2, classCode: 0x060000, command: 0x0102, commandReset: 0x0006 },
@@ -57,6 +58,7 @@ export class I440fxHostBridge implements Device<I440fxHostBridgeState> {
     );
     for (let register = 0x50; register < 0x80; register++) this.pci.define(register, 1, 0, 0xff);
     for (let register = PAM0; register <= PAM_LAST; register++) this.pci.define(register, 1, 0, register === PAM0 ? 0x30 : 0x33);
+    this.pci.define(0x2c, 4, subsystem);
     this.pci.define(0x72, 1, 0x02, 0x78); // SMRAM: no SMM here, C_BASE_SEG fixed
     this.#syncOutputs();
   }

@@ -142,8 +142,8 @@ export class Cpu {
   #patched = 0;
   #patchedHandler = 0;
 
-  constructor(ramBytes: number, model: keyof typeof cpuModels | CpuModel, host: CpuHost) {
-    this.map = layOutMemory(ramBytes);
+  constructor(ramBytes: number, model: keyof typeof cpuModels | CpuModel, host: CpuHost, romBytes?: number) {
+    this.map = layOutMemory(ramBytes, romBytes);
     this.model = typeof model === 'string' ? cpuModels[model] : model;
     this.host = host;
     this.memory = new WebAssembly.Memory({ initial: this.map.totalPages, maximum: this.map.totalPages, shared: true });

@@ -9,6 +9,8 @@ export const pciIds = { isaBridge: [1, 0], ide: [1, 1], powerManagement: [1, 3],
 /** PIIX4 power management I/O base (register 40h) and its blocks (82371AB 7.2). */
 export const pmBase = 0x600;
 export const pmBlocks = { event: 0x00, control: 0x04, timer: 0x08, generalEvents: 0x0c } as const;
+/** Port and commands by which a system takes the fixed hardware over (ACPI 2.0 5.2.8). */
+export const smiCommand = { port: 0xb2, acpiEnable: 0xf1, acpiDisable: 0xf0 } as const;
 /** SCI is hard-wired to IRQ 9 (82371AB 3.0). */
 export const sciIrq = 9;
 /** SLP_TYP of soft off (82371AB 7.2.3: 000). */

@@ -41,6 +41,8 @@ export type HaltReason =
 
 export interface HypervisorOptions {
   readonly ramBytes: number;
+  /** Room for ROM images. */
+  readonly romBytes?: number;
   readonly cpuModel: CpuModel;
   /** `real`: guest time is steered to follow the host's; `virtual`: it follows the instruction count alone. */
   readonly clock: 'real' | 'virtual';
@@ -142,7 +144,7 @@ export class Hypervisor implements CpuHost {
     this.#replay = options.replay ? [...options.replay] : null;
     this.exits = new ExitStatistics(() => this.#host.nowMs());
     this.meter = new RunMeter(() => this.#host.nowMs());
-    this.cpu = new Cpu(options.ramBytes, options.cpuModel, this);
+    this.cpu = new Cpu(options.ramBytes, options.cpuModel, this, options.romBytes);
     const { cpu } = this;
     const first = cpu.map.physicalMap >>> 2;
     this.physical = new PhysicalMap(cpu.u32.subarray(first, first + (1 << 20)));

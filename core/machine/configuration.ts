@@ -58,7 +58,12 @@ export const machineConfigurationSchema = z.object({
     .default(null),
   /** Foreign ROMs; null: our own. */
   firmware: z
-    .object({ bios: z.string().min(1).nullable().default(null), vgaBios: z.string().min(1).nullable().default(null) })
+    .object({
+      bios: z.string().min(1).nullable().default(null),
+      vgaBios: z.string().min(1).nullable().default(null),
+      /** UEFI variables: flash memory below the BIOS, written by the guest. */
+      variables: z.string().min(1).nullable().default(null),
+    })
     .prefault({}),
   /** `real`: guest time follows the host's; `virtual`: it follows the instruction count alone, so a run repeats exactly. */
   clock: z.enum(['real', 'virtual']).default('real'),

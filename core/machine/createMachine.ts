@@ -5,6 +5,7 @@ import type { BoardHost } from '../chipset/boardHost.ts';
 import { Bios } from '../firmware/bios/bios.ts';
 import { diskGeometry } from '../firmware/bios/disk/drives.ts';
 import { trapPort } from '../firmware/board.ts';
+import { firmwareFiles } from '../firmware/foreign/firmwareFiles.ts';
 import { loadKernel } from '../firmware/kernel/loadKernel.ts';
 import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
@@ -16,12 +17,14 @@ import type { MachineInput, ReplayLog, StampedInput } from '../hypervisor/replay
 import type { MachineConfiguration } from './configuration.ts';
 import { createFirmwareContext } from './firmwareContext.ts';
 import type { Machine, MachineHost, MachineStatistics, StopReason } from './machine.ts';
-import { RomSpace } from './romSpace.ts';
+import { FlashFile } from './flashFile.ts';
+import { RomSpace, romBytesFor } from './romSpace.ts';
 import { hashMachine } from './stateHash.ts';
 
 const MEBIBYTE = 1 << 20;
 const MAXIMUM_KERNEL_BYTES = 512 * MEBIBYTE;
-const MAXIMUM_ROM_BYTES = 512 * 1024;
+const MAXIMUM_ROM_BYTES = 16 * MEBIBYTE;
+const FLASH_BLOCK_BYTES = 4096;
 /** Different ports and addresses that nobody answers: more than any system probes. */
 const UNCLAIMED_KEPT = 1024;
 
@@ -42,6 +45,8 @@ interface Media {
   readonly disks: readonly BlockStore[];
   readonly cdrom: BlockStore | null;
   readonly floppy: BlockStore | null;
+  /** UEFI variables. */
+  readonly variables: BlockStore | null;
 }
 
 /** Throws an Error that names the file and what is wrong with it; nothing stays open then. */
@@ -60,6 +65,7 @@ export function createMachine(
     const media: Media = {
       disks: configuration.disks.map((disk) => open(disk.path, disk.readOnly, 512)),
       cdrom: configuration.cdrom === null ? null : open(configuration.cdrom, true, 2048),
+      variables: configuration.firmware.variables === null ? null : open(configuration.firmware.variables, false, 512),
       floppy: configuration.floppy === null ? null : open(configuration.floppy.path, configuration.floppy.readOnly, 512),
     };
     const kernel = readKernel(configuration, host);
@@ -116,8 +122,11 @@ class PcMachine implements RecordedMachine {
     const model = cpuModelOf(configuration.cpu);
     const apic = hasFeature(model, 'APIC');
     this.#media = media;
+    const biosImage = readRom(configuration.firmware.bios, host);
+    const variables = readVariables(configuration, host);
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
+      romBytes: Math.max(MEBIBYTE, romBytesFor(biosImage?.length ?? 0, variables?.length ?? 0)),
       cpuModel: model,
       clock: configuration.clock,
       host: host.clock,
@@ -129,7 +138,6 @@ class PcMachine implements RecordedMachine {
     hypervisor.onGuestError = (what, detail) => this.#guestError('cpu', what, detail);
 
     const space = new RomSpace(hypervisor, memoryBytes);
-    const biosImage = readRom(configuration.firmware.bios, host);
     const rom = biosImage ?? buildRom({
       memoryBytes,
       disks: media.disks.map((disk) => diskGeometry(disk.sizeBytes)),
@@ -138,7 +146,7 @@ class PcMachine implements RecordedMachine {
       signature: model.signature,
       features: cpuidLeaf(model, 1, 0, { cr4: 0, xcr0: 1 })[3],
     });
-    space.installBios(rom);
+    const biosBase = space.installBios(rom);
     const vgaRom = readRom(configuration.firmware.vgaBios, host);
     if (vgaRom) space.installOption(0xc0000, vgaRom);
 
@@ -150,6 +158,10 @@ class PcMachine implements RecordedMachine {
       apic,
       tscDeadline: hasFeature(model, 'TSC_DEADLINE'),
       kvmClock: hasFeature(model, 'HYPERVISOR'),
+      firmwareFiles: biosImage
+        ? (board) => firmwareFiles({ memoryBytes, apic, bootOrder: configuration.bootOrder, vgaBios: vgaRom, ...board })
+        : null,
+      flash: variables && media.variables ? new FlashFile(space.installFlash(biosBase, variables), media.variables, (error) => this.#storeFailed(error)).options : null,
       rtcStart: configuration.rtcStart ?? Math.floor(host.clock.wallMs() / 1000),
     });
     this.#bios = biosImage ? null : new Bios({
@@ -160,6 +172,10 @@ class PcMachine implements RecordedMachine {
     space.overlay(this.#board.mmioRanges());
     this.#board.onMmioChange(() => space.overlay(this.#board.mmioRanges()));
     this.inspection = this.#inspection(configuration);
+  }
+
+  #storeFailed(error: Error): void {
+    this.#guestErrors.fire({ source: 'flash0', what: 'the UEFI variables could not be written', detail: error.message });
   }
 
   /** CMOS registers by which a foreign BIOS learns the memory's size (RBIL CMOS 17h, 30h, 34h). Our own sets them itself. */
@@ -209,7 +225,9 @@ class PcMachine implements RecordedMachine {
   }
   dispose(): void {
     this.powerOff();
-    for (const store of [...this.#media.disks, this.#media.cdrom, this.#media.floppy]) store?.close();
+    for (const store of [...this.#media.disks, this.#media.cdrom, this.#media.floppy, this.#media.variables]) {
+      store?.close();
+    }
   }
 
   keyboard(scanCodes: readonly number[]): void {
@@ -345,7 +363,18 @@ function readRom(path: string | null, host: MachineHost): Uint8Array | null {
   if (path === null) return null;
   const image = host.readFile(path, MAXIMUM_ROM_BYTES);
   if (image.length === 0 || image.length % 512 !== 0) {
-    throw new Error(`${path}: a ROM image has a multiple of 512 bytes, up to 512 KiB; this file has ${image.length}`);
+    throw new Error(`${path}: a ROM image has a multiple of 512 bytes, up to 16 MiB; this file has ${image.length}`);
+  }
+  return image;
+}
+
+/** The flash memory for UEFI variables; it belongs to a foreign firmware and is made of whole blocks. */
+function readVariables({ firmware }: MachineConfiguration, host: MachineHost): Uint8Array | null {
+  if (firmware.variables === null) return null;
+  if (firmware.bios === null) throw new Error(`${firmware.variables}: UEFI variables belong to a foreign firmware; this machine has none`);
+  const image = host.readFile(firmware.variables, MAXIMUM_ROM_BYTES);
+  if (image.length === 0 || image.length % FLASH_BLOCK_BYTES !== 0) {
+    throw new Error(`${firmware.variables}: a variable store has a multiple of 4096 bytes; this file has ${image.length}`);
   }
   return image;
 }

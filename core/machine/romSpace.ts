@@ -10,6 +10,11 @@ const MEBIBYTE = 1 << 20;
 const PAGE = 4096;
 const FOUR_GIB = 2 ** 32;
 
+/** Room that images below 4 GiB of these lengths need, the ROM area below 1 MiB included. */
+export function romBytesFor(...lengths: readonly number[]): number {
+  return lengths.reduce((sum, length) => sum + Math.ceil(length / PAGE) * PAGE, LOW_ROM_BYTES);
+}
+
 interface Shadow {
   readonly base: number;
   readonly length: number;
@@ -25,6 +30,8 @@ export class RomSpace {
   /** Pages of RAM above 1 MiB under device memory. */
   #covered: ReadonlySet<number> = new Set();
   readonly #memoryBytes: number;
+  /** Bytes of the area for images below 4 GiB that are taken. */
+  #highUsed = 0;
 
   constructor(hypervisor: Hypervisor, memoryBytes: number) {
     this.#hypervisor = hypervisor;
@@ -36,8 +43,8 @@ export class RomSpace {
     cpu.u8.fill(0xff, cpu.map.rom, cpu.map.rom + cpu.map.romBytes);
   }
 
-  /** The system BIOS: ends at 1 MiB (its last 128 KiB) and at 4 GiB (all of it). */
-  installBios(image: Uint8Array): void {
+  /** The system BIOS: ends at 1 MiB (its last 128 KiB) and at 4 GiB (all of it). Returns where it begins. */
+  installBios(image: Uint8Array): number {
     const { physical, cpu } = this.#hypervisor;
     const low = image.subarray(Math.max(0, image.length - 0x20000));
     this.#putLow(0x100000 - low.length, low);
@@ -45,6 +52,30 @@ export class RomSpace {
     const high = cpu.map.rom + LOW_ROM_BYTES;
     cpu.u8.set(image, high + padded - image.length);
     physical.map(FOUR_GIB - padded, padded, high, false);
+    this.#highUsed = padded;
+    return FOUR_GIB - padded;
+  }
+
+  /** Flash memory that ends at `end`, below the system BIOS: its base, its array, and a switch for reads past the array. */
+  installFlash(end: number, image: Uint8Array): { base: number; content: Uint8Array; direct(array: boolean): void; changed(offset: number, length: number): void } {
+    const { physical, cpu } = this.#hypervisor;
+    const base = end - image.length, host = cpu.map.rom + LOW_ROM_BYTES + this.#highUsed;
+    const content = cpu.u8.subarray(host, host + image.length);
+    content.set(image);
+    physical.map(base, image.length, host, false);
+    let isDirect = true;
+    return {
+      base,
+      content,
+      direct: (array) => {
+        if (array === isDirect) return;
+        isDirect = array;
+        if (array) physical.map(base, image.length, host, false);
+        else physical.unmap(base, image.length);
+        cpu.flushTlb(false);
+      },
+      changed: (offset, length) => cpu.code.written(base + offset, length),
+    };
   }
 
   installOption(base: number, image: Uint8Array): void {

@@ -16,6 +16,7 @@ export function attachmentsOf({ configuration }: MachineRecord): Attachment[] {
     ...[firmware.bios, firmware.vgaBios]
       .filter((rom) => rom !== null)
       .map((rom, index) => attachment('firmware', rom, true, index)),
+    ...(firmware.variables === null ? [] : [attachment('firmware', firmware.variables, false, 2)]),
   ];
 }
 

@@ -29,4 +29,5 @@ export function checkConfiguration(configuration: MachineConfiguration): void {
     for (const file of [kernel.initrd, ...kernel.modules]) if (file !== null) statFile(file, 'a file with content');
   }
   for (const rom of [firmware.bios, firmware.vgaBios]) if (rom !== null) statFile(rom, 'a ROM image');
+  if (firmware.variables !== null) statFile(firmware.variables, 'a UEFI variable store');
 }

@@ -149,5 +149,6 @@ export function filesOf(record: MachineRecord): string[] {
     ...(kernel?.modules ?? []),
     firmware.bios,
     firmware.vgaBios,
+    firmware.variables,
   ].filter((file) => file !== null);
 }

@@ -78,7 +78,7 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
     .argument('[image...]', 'CD, disk or floppy images, a kernel and its initial RAM disk')
     .option('--memory <size>', 'guest memory, for example 256M or 1G')
     .option('--cpu <model>', `processor: ${cpuModelSchema.options.join(', ')}; with features as in max,-AES,+SHA`)
-    .option('--kernel <file>', 'Linux bzImage or Multiboot 1 kernel, loaded directly')
+    .option('--kernel <file>', 'Linux bzImage, Multiboot 1 or 2, or PVH kernel, loaded directly')
     .option('--initrd <file>', 'initial RAM disk for --kernel')
     .option('--module <file>', 'Multiboot module, in order', collect)
     .option('--append <string>', 'kernel command line')
@@ -88,6 +88,10 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
     .option('--boot <order>', 'for example cdrom,disk or dca')
     .option('--bios <file>', 'foreign BIOS ROM')
     .option('--vga-bios <file>', 'foreign VGA BIOS ROM')
+    .option(
+      '--uefi-variables <file>',
+      'flash memory below --bios; it is written: give each machine a copy of OVMF_VARS.fd',
+    )
     .option('--serial <where>', 'COM1: stdio, file:NAME or none (default: stdio)')
     .option('--debugcon <file>', 'what the guest writes to port E9h')
     .option('--screen-text <file>', 'at exit: the text screen')

@@ -20,6 +20,7 @@ export interface RawRunOptions {
   readonly boot?: string;
   readonly bios?: string;
   readonly vgaBios?: string;
+  readonly uefiVariables?: string;
   readonly serial?: string;
   readonly debugcon?: string;
   readonly screenText?: string;
@@ -189,7 +190,7 @@ function mergeConfiguration(images: readonly string[], raw: RawRunOptions): Mach
             modules: [...(base.kernel?.modules ?? []), ...(raw.module ?? [])],
             commandLine: raw.append ?? base.kernel?.commandLine ?? '',
           },
-    firmware: { bios: raw.bios ?? null, vgaBios: raw.vgaBios ?? null },
+    firmware: { bios: raw.bios ?? null, vgaBios: raw.vgaBios ?? null, variables: raw.uefiVariables ?? null },
     clock: raw.clock ?? base.clock,
     debugExit: raw.debugExit ?? base.debugExit,
   });

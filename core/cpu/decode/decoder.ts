@@ -7,7 +7,7 @@ import { FLAT_FORM, handlerTable } from './handlers.ts';
 import type { Choice, Entry, HandlerSpecification, Opcode, Prefixed, Row } from './row.ts';
 import { underRepeat } from './stringRows.ts';
 import {
-  countedBy, exchangeR8, map38, map3A, moveWideImmediate, oneByte, oneByte64, twoByte, undefinedRow, vex38, vex3A, zeroShift,
+  countedBy, exchangeR8, map38, map3A, moveWideImmediate, moveWord, oneByte, oneByte64, twoByte, undefinedRow, vex38, vex3A, zeroShift,
 } from './tables.ts';
 
 /** Longest instruction in bytes (SDM 2A 2.3.11). */
@@ -260,7 +260,8 @@ export class Decoder {
     if (row.in64 === 'always64') this.#operandSize = 64;
     else if (row.in64 === 'default64' && this.#operandSize === 32) this.#operandSize = 64;
     if (row.name === 'MOV' && row.operands[0] === 'Zv' && row.operands[1] === 'Iz' && this.#operandSize === 64) return moveWideImmediate;
-    if (row.name === 'NOP' && row.operands.length === 0 && (this.#rex & REX.B) !== 0) return exchangeR8;
+    if (row.mnemonic === 'MOVSXD' && this.#operandSize === 16) return moveWord;
+    if (row.name === 'NOP' && row.operands.length === 0 && (this.#rex & REX.B) !== 0 && this.#repeat !== 0xf3) return exchangeR8;
     return row;
   }
 
@@ -394,6 +395,8 @@ export class Decoder {
     if (mod === 3 || row.operands[0] === 'Rd') {
       this.b = (rm | ((this.#rex & REX.B) << 3)) * REGISTER_BYTES;
       this.#narrowRegisters(row);
+      // MASKMOVDQU names its memory otherwise.
+      if (this.#segment >= 0) this.slot = (this.slot % 3) + this.#segment * 3;
       return false;
     }
     this.#narrowRegisters(row);

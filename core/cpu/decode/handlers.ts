@@ -3,7 +3,7 @@ import type { OperandKind, OperandSize, Size } from '../semantics/context.ts';
 import type { Entry, Opcode, Prefixed, HandlerSpecification, OperandLetters, Row } from './row.ts';
 import { repeatRows } from './stringRows.ts';
 import {
-  countedRows, exchangeR8, map38, map3A, moveWideImmediate, oneByte, oneByte64, tooLongRow, twoByte, undefinedRow, vex38, vex3A,
+  countedRows, exchangeR8, map38, map3A, moveWideImmediate, moveWord, oneByte, oneByte64, tooLongRow, twoByte, undefinedRow, vex38, vex3A,
   visibleCliRow, zeroShiftRows,
 } from './tables.ts';
 
@@ -117,6 +117,7 @@ function* allRows(): Iterable<Row> {
   yield* repeatRows();
   yield moveWideImmediate;
   yield exchangeR8;
+  yield moveWord;
   yield undefinedRow;
   yield visibleCliRow;
   yield tooLongRow;

@@ -416,6 +416,8 @@ function defineWide(): void {
 /** MOV r64, imm64: under REX.W in place of B8..BF. */
 export const moveWideImmediate = row('MOV', 'Zv Iq', 'MOV_IQ', move.moveWideImmediate);
 /** 90 under REX.B is no NOP (SDM 2B XCHG). */
+/** MOVSXD of 16 bits reads no more than a word (SDM 2B MOVSXD). */
+export const moveWord = row('MOVSXD', 'Gv Ev', 'MOV', move.move);
 export const exchangeR8 = row('XCHG', 'Zv aAX', 'XCHG', move.exchange);
 
 /** What stands in for every opcode that is not defined. */

@@ -455,6 +455,12 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
   const nextPage = (cpu: I32, linear: I64): I64 =>
     and(and(add(linear, i64(0x1000)), i64(~0xfffn)), load64(cpu, FIELD.linearMask));
 
+  /** An access across the end of the lower half is not canonical, whatever its first page is. */
+  const checkCanonicalEnd = (f: FunctionBuilder, cpu: I32, second: I64, mode: I32, fault: number): void =>
+    f.if(eq(second, i64(0x800000000000n)), () => {
+      f.if(eqz(f.call<'i32'>(translate, cpu, second, mode)), () => f.return(i32(fault)));
+    });
+
   /** Reads `size` bytes at a host pointer or device into `target`. */
   const fetchInto = (f: FunctionBuilder, host: I32, target: I32, size: I32): void =>
     f.if(
@@ -482,6 +488,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     });
     const second = f.let(nextPage(cpu, linear));
     const head = f.let(sub(i32(0x1000), and(wrap(linear), i32(0xfff))));
+    checkCanonicalEnd(f, cpu, second, mode, 0);
     // Both pages are checked before a device is read.
     f.if(eqz(f.call<'i32'>(translate, cpu, linear, mode)), () => f.return(i32(0)));
     const hostSecond = f.let(f.call<'i32'>(translate, cpu, second, mode));
@@ -518,6 +525,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     const second = f.let(nextPage(cpu, linear));
     const head = f.let(sub(i32(0x1000), and(wrap(linear), i32(0xfff))));
     const tail = f.let(sub(size, head));
+    checkCanonicalEnd(f, cpu, second, mode, 1);
     f.if(eqz(f.call<'i32'>(translate, cpu, linear, or(mode, i32(ACCESS.write)))), () => f.return(i32(1)));
     const hostSecond = f.let(f.call<'i32'>(writableHost, cpu, second, tail, mode));
     f.if(eqz(hostSecond), () => f.return(i32(1)));

@@ -360,7 +360,9 @@ export const compareExchange: Semantics = (x, dst, src) => {
   const b = x.read(src), a = x.update(dst);
   const accumulator = x.f.let(x.register(RAX, dst.size));
   const equal = x.f.let(eq(accumulator, a));
-  x.write(dst, select(equal, b, a));
+  // Memory is always written; a register that differs keeps its upper half, as on silicon.
+  if (dst.kind === 'memory') x.write(dst, select(equal, b, a));
+  else x.f.if(equal, () => x.write(dst, b));
   // Equal, a 32-bit accumulator keeps its upper half (SDM 2A CMPXCHG).
   x.f.if(eqz(equal), () => x.setRegister(RAX, dst.size, a));
   const difference = x.f.let(truncate(sub(accumulator, a), dst.size));

@@ -70,8 +70,8 @@ const scan =
   (x, dst, src) => {
     const value = x.read(src);
     const found = x.f.let(index(value, dst.size));
-    // A 32-bit destination that stays as it is loses its upper half in 64-bit mode all the same.
-  x.write(dst, select(eqz(value), x.f.let(x.read(dst)), found));
+    // Undefined in the manual: a source of zero leaves the destination as it is, on silicon its upper half too.
+    x.f.if(eqz(eqz(value)), () => x.write(dst, found));
     // ZF is the source's; bit 8 keeps it clear while PF comes from the index.
     x.setFlagResult(select(eqz(value), i64(0), or(unsignedWide(found, dst.size), i64(0x100))));
     x.setFlagCarry(i32(0));

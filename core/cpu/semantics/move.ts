@@ -36,7 +36,9 @@ export const conditionalMove =
   (code: number): Semantics =>
   (x, dst, src) => {
     const value = x.read(src);
-    x.f.if(condition(x, code), () => x.write(dst, value));
+    // A 32-bit destination loses its upper half either way.
+    if (dst.size === 32) x.write(dst, select(condition(x, code), value, x.f.let(x.read(dst))));
+    else x.f.if(condition(x, code), () => x.write(dst, value));
   };
 
 /** SDM 2B SETcc. */

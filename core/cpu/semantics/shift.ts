@@ -49,7 +49,7 @@ export const shiftByZero: Semantics = (x, dst) => x.write(dst, x.update(dst));
 /** Carry and overflow as i32 bits from the last bit shifted out and the result. */
 const topBit = (value: Value, size: Size): I32 => wrapShift(value, size - 1);
 const wrapShift = (value: Value, by: number): I32 =>
-  value.type === 'i64' ? wrap(shrU(value as I64, by)) : and(shrU(value as I32, by), i32(1));
+  value.type === 'i64' ? and(wrap(shrU(value as I64, by)), i32(1)) : and(shrU(value as I32, by), i32(1));
 
 /** SDM 2B SHL. */
 export const shiftLeft: Semantics = (x, dst, source) => {

@@ -235,8 +235,9 @@ export const compareString =
     const compared = comparison(x, repeat);
     const element = (): void => {
       const from = pointer(x, RSI, r.mask), to = pointer(x, RDI, r.mask);
-      const a = x.readSource(from, x.size);
-      compared.set(a, x.readTarget(to, x.size));
+      // Silicon reads the target first: where both fault, that is what the fault tells of.
+      const b = x.f.let(x.readTarget(to, x.size));
+      compared.set(x.readSource(from, x.size), b);
       setPointer(x, RSI, r.mask, add(from, r.step));
       setPointer(x, RDI, r.mask, add(to, r.step));
     };

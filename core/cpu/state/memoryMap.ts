@@ -13,7 +13,7 @@ export interface MemoryMap {
   /** Records and their page tables. */
   readonly arena: number;
   readonly arenaEnd: number;
-  /** ROM images: 1 MiB. */
+  /** ROM images: 1 MiB unless a firmware needs more. */
   readonly rom: number;
   readonly romBytes: number;
   readonly ram: number;
@@ -24,7 +24,7 @@ export interface MemoryMap {
 export const ARENA_BYTES = 64 * MEBIBYTE;
 
 /** Lays out a machine with `ramBytes` of RAM (a multiple of 4 KiB, at most 3 GiB). */
-export function layOutMemory(ramBytes: number): MemoryMap {
+export function layOutMemory(ramBytes: number, romBytes = MEBIBYTE): MemoryMap {
   const align = (address: number): number => Math.ceil(address / WASM_PAGE) * WASM_PAGE;
   const cpu = WASM_PAGE;
   const physicalMap = align(cpu + VCPU_BYTES);
@@ -32,8 +32,7 @@ export function layOutMemory(ramBytes: number): MemoryMap {
   const arena = codeChunks + 8 * MEBIBYTE;
   const arenaEnd = arena + ARENA_BYTES;
   const rom = arenaEnd;
-  const romBytes = MEBIBYTE;
-  const ram = rom + romBytes;
+  const ram = align(rom + romBytes);
   return {
     cpu, physicalMap, codeChunks, arena, arenaEnd, rom, romBytes, ram, ramBytes,
     totalPages: align(ram + ramBytes) / WASM_PAGE,

@@ -189,7 +189,7 @@ export function returnFar(cpu: Cpu, size: Size, extra: number): void {
     return;
   }
   const stack = Stack.current(cpu);
-  const rip = stack.pop(size), selector = stack.pop(size) & 0xffff;
+  const rip = stack.pop(size), selector = stack.popWords(size)[0] & 0xffff;
   if (!cpu.usesDescriptors) {
     stack.skip(extra);
     enterReal(cpu, selector, rip);
@@ -206,7 +206,7 @@ export function returnFar(cpu: Cpu, size: Size, extra: number): void {
     enterCode(cpu, code, selector, rip);
     return;
   }
-  const pointer = stack.pop(size), stackSelector = stack.pop(size) & 0xffff;
+  const pointer = stack.pop(size), stackSelector = stack.popWords(size)[0] & 0xffff;
   if (isNull(stackSelector)) raise(VECTOR.GP, 0);
   const stackDescriptor = checkStackSegment(cpu, stackSelector, selector & 3, VECTOR.GP);
   returnOuter(cpu, { code, selector, rip, stackDescriptor, stackSelector, pointer: (pointer + extra) >>> 0 });

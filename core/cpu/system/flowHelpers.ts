@@ -50,7 +50,7 @@ const pushFlags: HelperBody = (cpu, o) => {
 const popFlags: HelperBody = (cpu, o) => {
   if (cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
   const stack = Stack.current(cpu);
-  const value = stack.pop(o.width) | 0;
+  const value = stack.popWords(o.width)[0] | 0;
   stack.commit();
   const merged = mergeFlags(cpu, value, o.size, cpu.cpl);
   // POPF never changes VM, VIF and VIP, and clears RF.

@@ -92,6 +92,8 @@ function single(cpu: Cpu, o: Operands, element: Element, write: 0 | 1): number {
 
 function repeated(cpu: Cpu, o: Operands, element: Element, write: 0 | 1): number {
   let value = 0;
+  // The permission counts even where no element does.
+  checkPort(cpu, cpu.reg16(RDX), widthOf(o));
   const traps = (cpu.get32(FIELD.eflags) & FLAG.TF) !== 0 || (cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0;
   const turns = traps ? 1 : ELEMENTS_PER_TURN;
   for (let turn = 0; turn < turns; turn++) {

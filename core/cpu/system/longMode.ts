@@ -92,7 +92,7 @@ export function deliverLong(
 export function returnLong(cpu: Cpu, size: Width): void {
   if ((cpu.get32(FIELD.eflags) & FLAG.NT) !== 0) raise(VECTOR.GP, 0);
   const stack = Stack.current(cpu);
-  const rip = stack.pop(size), selector = stack.pop(size) & 0xffff, flags = stack.pop(size) | 0;
+  const rip = stack.pop(size), selector = stack.popWords(size)[0] & 0xffff, flags = stack.popWords(size)[0] | 0;
   if (isNull(selector)) raise(VECTOR.GP, 0);
   const code = readDescriptor(cpu, selector);
   checkReturnCode(cpu, code, selector);
@@ -108,7 +108,7 @@ export function returnLong(cpu: Cpu, size: Width): void {
     return;
   }
   const [pointer, pointerHigh] = stack.popWords(size);
-  enterStack(cpu, { code, selector, rip, level, stackSelector: stack.pop(size) & 0xffff, pointer, pointerHigh }, () => {
+  enterStack(cpu, { code, selector, rip, level, stackSelector: stack.popWords(size)[0] & 0xffff, pointer, pointerHigh }, () => {
     cpu.eflags = mergeFlags(cpu, flags, size === 2 ? 2 : 4, cpu.cpl);
   });
 }
@@ -153,7 +153,7 @@ function enterStack(cpu: Cpu, r: StackReturn, before: () => void): void {
 /** RETF in IA-32e mode. */
 export function returnFarLong(cpu: Cpu, size: Width, extra: number): void {
   const stack = Stack.current(cpu);
-  const rip = stack.pop(size), selector = stack.pop(size) & 0xffff;
+  const rip = stack.pop(size), selector = stack.popWords(size)[0] & 0xffff;
   if (isNull(selector)) raise(VECTOR.GP, 0);
   const code = readDescriptor(cpu, selector);
   checkReturnCode(cpu, code, selector);
@@ -168,7 +168,7 @@ export function returnFarLong(cpu: Cpu, size: Width, extra: number): void {
     return;
   }
   const pointer = stack.pop(size) + extra;
-  const stackSelector = stack.pop(size) & 0xffff;
+  const stackSelector = stack.popWords(size)[0] & 0xffff;
   const words = { pointer: pointer >>> 0, pointerHigh: Math.floor(pointer / 2 ** 32) };
   enterStack(cpu, { code, selector, rip, level: selector & 3, stackSelector, ...words }, () => {});
 }

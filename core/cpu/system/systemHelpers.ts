@@ -12,8 +12,16 @@ function requireKernel(cpu: Cpu): void {
   if (cpu.cpl !== 0) raise(VECTOR.GP, 0);
 }
 
-const moveFromControl: HelperBody = (cpu, o) => {
+/** A register that does not exist is undefined before it is privileged. */
+function requireRegister(cpu: Cpu, exists: boolean): void {
+  if (!exists) raise(VECTOR.UD);
   requireKernel(cpu);
+}
+const isControl = (cpu: Cpu, register: number): boolean =>
+  register === 0 || (register >= 2 && register <= 4) || (register === 8 && cpu.isLong);
+
+const moveFromControl: HelperBody = (cpu, o) => {
+  requireRegister(cpu, isControl(cpu, o.reg));
   const value = readControl(cpu, o.reg);
   cpu.host.exit('control-register', o.reg, value, 0, 0);
   o.setRegister(o.b, value, cpu.is64 ? 8 : 4);
@@ -21,7 +29,7 @@ const moveFromControl: HelperBody = (cpu, o) => {
 
 /** Paging and mode may have changed: go on by looking the next address up. */
 const moveToControl: HelperBody = (cpu, o) => {
-  requireKernel(cpu);
+  requireRegister(cpu, isControl(cpu, o.reg));
   const next = o.next, low = cpu.get32(o.b);
   cpu.host.exit('control-register', o.reg, cpu.is64 ? cpu.getWide(o.b) : low, 0, 1);
   if (cpu.is64) writeControlWide(cpu, o.reg, low, cpu.get32(o.b + 4));
@@ -199,13 +207,13 @@ export const systemHelpers: Readonly<Record<string, HelperBody>> = {
   moveFromControl,
   moveToControl,
   moveFromDebug: (cpu, o) => {
-    requireKernel(cpu);
+    requireRegister(cpu, o.reg < 8);
     const value = readDebug(cpu, o.reg);
     cpu.host.exit('debug-register', o.reg, value, 0, 0);
     o.setRegister(o.b, value, cpu.is64 ? 8 : 4);
   },
   moveToDebug: (cpu, o) => {
-    requireKernel(cpu);
+    requireRegister(cpu, o.reg < 8);
     const value = o.register(o.b, cpu.is64 ? 8 : 4);
     cpu.host.exit('debug-register', o.reg, value, 0, 1);
     // DR6 and DR7 have no upper half that may be set (SDM 3B 17.2.6).

@@ -1,4 +1,4 @@
-// Ports for operating-system developers: isa-debug-exit at F4h and the debug console at E9h.
+// Ports for operating-system developers: isa-debug-exit at F4h and the debug console (E9h, for foreign firmware also 402h).
 import type { Wiring } from '../../bus/device.ts';
 
 /** A write of any size ends the machine with the value written. */
@@ -7,6 +7,6 @@ export function attachDebugExit(wiring: Wiring, onExit: (value: number) => void)
 }
 
 /** Bytes written go to the host; reads give E9h, by which programs find out that the port is there. */
-export function attachDebugConsole(wiring: Wiring, onByte: (byte: number) => void): void {
-  wiring.ports('debugConsole', 0xe9, 1, { read: () => 0xe9, write: (_port, value) => onByte(value & 0xff) });
+export function attachDebugConsole(wiring: Wiring, port: number, onByte: (byte: number) => void): void {
+  wiring.ports('debugConsole', port, 1, { read: () => 0xe9, write: (_port, value) => onByte(value & 0xff) });
 }

@@ -84,6 +84,8 @@ export class Piix4Pm implements Device<Piix4PmState> {
     this.pci.define(CONFIG.SMBHSTCFG, 1, 0, 0x0f);
     // Device resources and activity registers that firmware programs and nothing here depends on (82371AB 7.1).
     for (let register = 0x44; register < 0x80; register++) this.pci.define(register, 1, 0, 0xff);
+    // DEVACTB, APMC_EN (82371AB 7.1.10): system management mode, which is not there, counts as set up.
+    this.pci.define(0x5b, 1, 0x02, 0xff);
     const apm = bytePorts({
       read8: (port) => (port === 0xb2 ? this.#r.apmCommand : this.#r.apmData),
       write8: (port, value) => this.#writeApm(port, value),
@@ -98,6 +100,11 @@ export class Piix4Pm implements Device<Piix4PmState> {
     this.#r.checkedTick = this.#tick();
     this.#map();
     this.#syncOutputs();
+  }
+
+  /** Base of the I/O block, 0 while it is not decoded. */
+  get base(): number {
+    return this.#mappedBase;
   }
 
   /** A person pressed the power button: the guest decides what follows. */

@@ -1,8 +1,12 @@
 // RSDP, RSDT, FADT and DSDT (ACPI 2.0, chapter 5). They lie in the ROM; the FACS, which the OS writes, in the EBDA.
 import { ebda } from '../bios/biosData.ts';
-import { hpetBase, ioApicBase, ioApicId, localApicBase, pmBase, pmBlocks, resetPort, resetValue, sciIrq, timerInput } from '../board.ts';
+import {
+  hpetBase, ioApicBase, ioApicId, localApicBase, pciMemoryBase, pirqIrqs, pmBase, pmBlocks, resetPort, resetValue, sciIrq, smiCommand,
+  timerInput,
+} from '../board.ts';
 import { checksum } from '../rom/pirqTable.ts';
 import { dsdtBody } from './dsdt.ts';
+import type { DsdtOptions } from './dsdt.ts';
 
 const headerBytes = 36;
 const fadtBytes = 244;
@@ -39,8 +43,11 @@ function ioAddress(view: DataView, at: number, port: number, bits: number): void
   view.setUint32(at + 4, port, true);
 }
 
-/** 5.2.8. SMI_CMD is zero: the machine is in ACPI mode from POST on, SCI_EN stays set. */
-function fadt(dsdtAddress: number): Uint8Array {
+/**
+ * 5.2.8. With our own firmware SMI_CMD is zero: the machine is in ACPI mode from POST on, SCI_EN stays set. A foreign one
+ * leaves that to the system.
+ */
+function fadt(dsdtAddress: number, { facs, pmBase, smiEnables }: BoardFacts): Uint8Array {
   const body = new Uint8Array(fadtBytes - headerBytes);
   const view = new DataView(body.buffer);
   const at = (offset: number): number => offset - headerBytes;
@@ -48,9 +55,13 @@ function fadt(dsdtAddress: number): Uint8Array {
   const control = pmBase + pmBlocks.control;
   const timer = pmBase + pmBlocks.timer;
   const general = pmBase + pmBlocks.generalEvents;
-  view.setUint32(at(36), ebda.facs, true);
+  view.setUint32(at(36), facs, true);
   view.setUint32(at(40), dsdtAddress, true);
   view.setUint16(at(46), sciIrq, true);
+  if (smiEnables) {
+    view.setUint32(at(48), smiCommand.port, true);
+    body.set([smiCommand.acpiEnable, smiCommand.acpiDisable], at(52));
+  }
   view.setUint32(at(56), event, true);
   view.setUint32(at(64), control, true);
   view.setUint32(at(76), timer, true);
@@ -64,7 +75,7 @@ function fadt(dsdtAddress: number): Uint8Array {
   view.setUint32(at(112), fadtFlags, true);
   ioAddress(view, at(116), resetPort, 8);
   body[at(128)] = resetValue;
-  view.setUint32(at(132), ebda.facs, true);
+  view.setUint32(at(132), facs, true);
   view.setUint32(at(140), dsdtAddress, true);
   ioAddress(view, at(148), event, 32);
   ioAddress(view, at(172), control, 16);
@@ -108,14 +119,25 @@ function hpet(): Uint8Array {
 
 const align = (value: number): number => (value + 15) & ~15;
 
-export interface AcpiOptions {
+/** What depends on who has set the board up. */
+interface BoardFacts {
+  /** Address of the FACS. */
+  readonly facs: number;
+  readonly pmBase: number;
+  /** The SMI command port hands the fixed hardware over. */
+  readonly smiEnables: boolean;
+}
+
+export interface AcpiOptions extends Partial<BoardFacts>, Partial<DsdtOptions> {
   /** The machine has APICs and an HPET. */
   readonly apic: boolean;
 }
 
 /** All tables as one block for physical `address`, which is 16-byte aligned: the RSDP comes first. */
-export function buildAcpi(address: number, { apic }: AcpiOptions): Uint8Array {
-  const dsdt = table('DSDT', 1, dsdtBody(apic));
+export function buildAcpi(address: number, options: AcpiOptions): Uint8Array {
+  const { apic } = options;
+  const facts = { facs: ebda.facs, pmBase, pirqIrqs, pciMemoryBase, smiEnables: false, ...options };
+  const dsdt = table('DSDT', 1, dsdtBody(facts));
   const others = apic ? [madt(), hpet()] : [];
   const fadtOffset = align(rsdtOffset + headerBytes + 4 * (1 + others.length));
   const dsdtOffset = align(fadtOffset + fadtBytes);
@@ -130,7 +152,33 @@ export function buildAcpi(address: number, { apic }: AcpiOptions): Uint8Array {
   others.forEach((other, index) => bytes.set(other, offsets[index + 1]));
   bytes.set(buildRsdp(address));
   bytes.set(table('RSDT', 1, pointers), rsdtOffset);
-  bytes.set(fadt(address + dsdtOffset), fadtOffset);
+  bytes.set(fadt(address + dsdtOffset, facts), fadtOffset);
   bytes.set(dsdt, dsdtOffset);
   return bytes;
+}
+
+export interface AcpiLayout {
+  /** Fields that hold addresses within the block, by their own address. */
+  readonly pointers: readonly { readonly offset: number; readonly size: 4 | 8 }[];
+  readonly tables: readonly { readonly start: number; readonly length: number }[];
+}
+
+/** Where a block built for `address` refers to itself and to a FACS: for those who move it. */
+export function acpiLayout(block: Uint8Array, address: number): AcpiLayout {
+  const view = new DataView(block.buffer, block.byteOffset, block.byteLength);
+  const tableAt = (start: number): AcpiLayout['tables'][number] => ({ start, length: view.getUint32(start - address + 4, true) });
+  const rsdt = tableAt(address + rsdtOffset);
+  const entries = Array.from({ length: (rsdt.length - headerBytes) / 4 }, (_, index) => rsdt.start + headerBytes + index * 4);
+  const targets = entries.map((at) => view.getUint32(at - address, true));
+  const fadtStart = targets[0];
+  const dsdtStart = view.getUint32(fadtStart - address + 40, true);
+  const pointer = (size: 4 | 8) => (offset: number) => ({ offset, size });
+  return {
+    pointers: [
+      ...entries.map(pointer(4)),
+      ...[36, 40].map((field) => fadtStart + field).map(pointer(4)),
+      ...[132, 140].map((field) => fadtStart + field).map(pointer(8)),
+    ],
+    tables: [rsdt, ...targets.map(tableAt), tableAt(dsdtStart)],
+  };
 }

@@ -1,12 +1,21 @@
 // The board's namespace: PCI bus with interrupt routing, legacy devices, soft off.
 import {
-  hpetBase, ioApicBase, localApicBase, pciMemoryBase, pciMemoryEnd, pirqInput, pirqIrqs, pirqOf, pmBase, softOffSleepType,
+  hpetBase, ioApicBase, localApicBase, pciMemoryEnd, pirqInput, pirqOf, softOffSleepType,
 } from '../board.ts';
 import {
   argument0, device, eisaId, fixedMemory, ifTrue, integer, ioPort, irq, memoryRange, method, name, nameString, packageOf, processor,
   resources, returned, scope, store, wordRange,
 } from './aml.ts';
 import type { Aml } from './aml.ts';
+
+export interface DsdtOptions {
+  readonly apic: boolean;
+  readonly pmBase: number;
+  /** What the PIRQ routing registers are set to. */
+  readonly pirqIrqs: readonly number[];
+  /** From here up to the I/O APIC lies PCI memory. */
+  readonly pciMemoryBase: number;
+}
 
 const hardware = (id: string): Aml => name('_HID', eisaId(id));
 const settings = (...descriptors: Aml[]): Aml => name('_CRS', resources(...descriptors));
@@ -24,7 +33,7 @@ function interruptRouting(lines: readonly number[]): Aml {
 }
 
 /** The system says by _PIC whether it uses the 8259s or the I/O APIC (5.8.1). */
-function interruptRoutings(apic: boolean): Aml[] {
+function interruptRoutings({ apic, pirqIrqs }: DsdtOptions): Aml[] {
   const pic = interruptRouting(pirqIrqs);
   if (!apic) return [name('_PRT', pic)];
   const inputs = [0, 1, 2, 3].map((pirq) => pirqInput + pirq);
@@ -40,7 +49,7 @@ function serialPort(path: string, unit: number, base: number, line: number): Aml
 }
 
 /** Devices behind the PIIX3's ISA bridge. */
-function isaBridge(apic: boolean): Aml {
+function isaBridge({ apic, pmBase }: DsdtOptions): Aml {
   return device(
     'ISA',
     name('_ADR', integer(0x0001_0000)),
@@ -68,7 +77,8 @@ function isaBridge(apic: boolean): Aml {
   );
 }
 
-function pciBus(apic: boolean): Aml {
+function pciBus(options: DsdtOptions): Aml {
+  const { pciMemoryBase } = options;
   return device(
     'PCI0',
     hardware('PNP0A03'),
@@ -81,17 +91,17 @@ function pciBus(apic: boolean): Aml {
       memoryRange({ first: 0xa_0000, last: 0xb_ffff }, true),
       memoryRange({ first: pciMemoryBase, last: pciMemoryEnd - 1 }, false),
     ),
-    ...interruptRoutings(apic),
-    isaBridge(apic),
+    ...interruptRoutings(options),
+    isaBridge(options),
   );
 }
 
-export function dsdtBody(apic: boolean): Uint8Array {
+export function dsdtBody(options: DsdtOptions): Uint8Array {
   const sleep = name('\\_S5', packageOf(...[softOffSleepType, softOffSleepType, 0, 0].map(integer)));
   const modes = [
     ...name('PICF', integer(0)),
     ...method('\\_PIC', 1, store(argument0, nameString('\\PICF'))),
     ...scope('\\_PR', processor('CPU0', 0)),
   ];
-  return Uint8Array.from([...(apic ? modes : []), ...scope('\\_SB', pciBus(apic)), ...sleep]);
+  return Uint8Array.from([...(options.apic ? modes : []), ...scope('\\_SB', pciBus(options)), ...sleep]);
 }

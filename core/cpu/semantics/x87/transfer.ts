@@ -177,6 +177,7 @@ export const storeExtended =
       },
       () => {
         // Neither part may be written unless both can be.
+        x.probeWrite(x.effectiveAddress(), 64);
         x.probeWrite(f.let(add(x.effectiveAddress(), i64(8))), 16);
         x.writeAt(x.effectiveAddress(), 64, significand);
         x.writeAt(f.let(add(x.effectiveAddress(), i64(8))), 16, word);

@@ -1,0 +1,31 @@
+// Every recorded case of the silicon oracle (test/oracle) on our CPU: zero differences outside what the manual leaves undefined.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliDecompressSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { expansionChecksum, readFixtureHeader, unpackFixture } from '../oracle/caseFormat.ts';
+import { bitnessOf, describeCase, difference } from '../oracle/compare.ts';
+import { type Mode, OracleEngine } from '../oracle/engine.ts';
+
+const load = (bitness: 32 | 64): Uint8Array =>
+  brotliDecompressSync(readFileSync(join(import.meta.dirname, 'fixtures', 'silicon', `cases.${bitness}.br`)));
+
+const LEAST = { 32: 100_000, 64: 150_000 } as const;
+
+describe.each([['protected'], ['compatibility'], ['64-bit']] as readonly (readonly [Mode])[])('%s mode', (mode) => {
+  it('does what silicon did', () => {
+    const bitness = bitnessOf(mode), bytes = load(bitness), header = readFixtureHeader(bytes);
+    expect(header.expansion).toBe(expansionChecksum());
+    expect(header.count).toBeGreaterThanOrEqual(LEAST[bitness]);
+    const engine = new OracleEngine(mode);
+    const wrong: string[] = [];
+    let count = 0;
+    for (const one of unpackFixture(bytes)) {
+      count++;
+      const found = difference(engine, one);
+      if (found !== null) wrong.push(`${describeCase(one.input.bytes, bitness)}\n    ${found.join('\n    ')}`);
+    }
+    expect(count).toBe(header.count);
+    expect(wrong.length, wrong.slice(0, 8).join('\n')).toBe(0);
+  });
+});
