@@ -250,7 +250,8 @@ function restoreVectors(cpu: Cpu, words: readonly number[]): void {
 }
 /** The image's first 416 bytes; the rest of its 512 is touched. */
 function readImage(image: Image): number[] {
-  const words = Array.from({ length: 104 }, (_, index) => image.get(index * 4));
+  const words: number[] = [];
+  for (let index = 0; index < 104; index++) words.push(image.get(index * 4));
   image.get(508);
   return words;
 }
