@@ -254,9 +254,11 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
   const isRegisterForm = operand < 0;
   if (STACK.test(mnemonic)) maker.stack();
   const { memoryBase: base } = instruction;
-  if (/^I?div$/i.test(mnemonic)) {
+  if (/^(I?div|Cmpxchg.*)$/i.test(mnemonic)) {
     const busy = [base, instruction.memoryIndex].map((register) => (register === Register.None ? -1 : RegisterExt.number(register)));
     if (!isRegisterForm && (busy.includes(RAX) || busy.includes(RDX))) return true;
+  }
+  if (/^I?div$/i.test(mnemonic)) {
     if (stream.below(3) === 0) maker.setRegister(RDX, stream.pick([0n, 1n, -1n]));
     if (stream.below(3) === 0) maker.setRegister(RDX, BigInt.asIntN(bitness, maker.register(RAX)) < 0n ? -1n : 0n);
     if (stream.below(4) === 0) maker.setRegister(RAX, BigInt(stream.below(0x8000)));
@@ -300,8 +302,10 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
     }
   }
   const near = instruction.flowControl === FlowControl.ConditionalBranch || instruction.flowControl === FlowControl.UnconditionalBranch || instruction.flowControl === FlowControl.Call;
-  if (near && found.displacementAt >= 0 && found.displacementSize === 4 && stream.below(6) !== 0) {
-    new DataView(code.buffer).setInt32(found.displacementAt, stream.pick([0x20, 0x345, 0x7f, -0x90, -0x200, 0x6ff]), true);
+  if (near && found.displacementAt >= 0 && found.displacementSize === 4) {
+    // Into the code, or forward to where nothing is mapped.
+    const by = stream.below(6) !== 0 ? stream.pick([0x20, 0x345, 0x7f, -0x90, -0x200, 0x6ff]) : stream.next() & 0x7ffffff;
+    new DataView(code.buffer).setInt32(found.displacementAt, by, true);
   }
   return true;
 }
@@ -325,7 +329,7 @@ function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness
       maker.place(operand);
       const high = bitness === 64 && stream.below(4) === 0;
       const strange = bitness === 64 && stream.below(40) === 0;
-      const linear = strange ? stream.pick([0x6fff00000ff8n, 0x800000000000n, -0x800000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
+      const linear = strange ? stream.pick([0x6fff00000ff8n, 0x800000000000n, -0x900000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
       if (!maker.point(found, code, linear)) return null;
     }
     if (found.valid && !adjust(maker, found, code, stream, bitness, operand)) return null;
