@@ -14,7 +14,7 @@ const unpacked = path.join(cache, 'unpacked');
 const force = process.argv.includes('--force');
 
 /** Raised when the recipes below change: older outputs are rebuilt. */
-const recipe = 4;
+const recipe = 5;
 
 const say = (text) => console.log(`guests: ${text}`);
 
@@ -57,7 +57,8 @@ function prepareApt() {
     say('updating package lists');
     run('apt-get', ['update']);
   }
-  const missing = [['nasm', 'nasm'], ['xorriso', 'xorriso'], ['mcopy', 'mtools'], ['cpio', 'cpio'], ['iasl', 'acpica-tools']].filter(([tool]) => !has(tool));
+  const missing = [['nasm', 'nasm'], ['xorriso', 'xorriso'], ['mcopy', 'mtools'], ['cpio', 'cpio'], ['iasl', 'acpica-tools'],
+    ['debootstrap', 'debootstrap']].filter(([tool]) => !has(tool));
   if (missing.length > 0) {
     say(`installing ${missing.map(([, name]) => name).join(' ')}`);
     run('apt-get', ['install', '-y', '--no-install-recommends', ...missing.map(([, name]) => name)], {
@@ -125,6 +126,35 @@ function buildInitramfs(busybox, output) {
 }
 
 const kernelArguments = 'console=tty0 console=ttyS0 quiet';
+
+const userlandPackages = ['perl', 'python3-minimal', 'gcc', 'libc6-dev', 'openssl', 'busybox-static'];
+const userlandInit = `#!/bin/sh
+export PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/root TERM=linux LC_ALL=C PS1='trapeze# '
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+mount -t tmpfs tmp /tmp
+echo 1 > /proc/sys/kernel/printk
+echo "TRAPEZE-GUEST-READY $(uname -r) $(uname -m)"
+while true; do busybox setsid -c sh < /dev/ttyS0 > /dev/ttyS0 2>&1; done
+`;
+
+/** A minimal Debian with compilers and interpreters, as an initramfs: a glibc userland of shared libraries. */
+function buildUserland(architecture, output) {
+  const tree = path.join(cache, `userland-${architecture}`);
+  if (!existsSync(path.join(tree, 'init'))) {
+    say(`debootstrap: Debian for ${architecture}`);
+    rmSync(tree, { recursive: true, force: true });
+    run('debootstrap', ['--variant=minbase', `--arch=${architecture}`, `--include=${userlandPackages.join(',')}`, 'bookworm', tree]);
+    for (const folder of ['usr/share/doc', 'usr/share/man', 'usr/share/locale', 'var/cache/apt', 'var/lib/apt']) {
+      rmSync(path.join(tree, folder), { recursive: true, force: true });
+    }
+    writeFileSync(path.join(tree, 'init'), userlandInit, { mode: 0o755 });
+  }
+  run('sh', ['-c', `find . -xdev | sort | cpio -o -H newc -R 0:0 --reproducible 2>/dev/null > "${output}.part" && mv "${output}.part" "${output}"`], {
+    cwd: tree,
+  });
+}
 
 function buildIsolinuxIso(files, output) {
   const tree = path.join(cache, 'iso-isolinux');
@@ -264,6 +294,10 @@ function main() {
   say('building linux-grub.img');
   buildGrubDisk(files, at('linux-grub.img'));
 
+  for (const architecture of ['amd64', 'i386']) {
+    say(`building userland-${architecture}.cpio`);
+    buildUserland(architecture, at(`userland-${architecture}.cpio`));
+  }
   const outputs = {
     kernel: 'vmlinuz',
     initramfs: 'initramfs.cpio.gz',
@@ -279,6 +313,8 @@ function main() {
     installerKernel64: 'installer-vmlinuz64',
     installerInitrd64: 'installer-initrd64.gz',
     memtest64: 'memtest64.bin',
+    userland64: 'userland-amd64.cpio',
+    userland32: 'userland-i386.cpio',
   };
   const sources = [linux, linux64, busybox, busybox64, installer, installer64, memtest, isolinux, syslinux, grub, grubCommon].map(({ file }) => file);
   const guide = { banner: 'TRAPEZE-GUEST-READY', prompt: 'trapeze# ', commandLine: kernelArguments };

@@ -4,7 +4,7 @@ import { handlerTable, PSEUDO } from './decode/handlers.ts';
 import { buildInterpreter } from './interpreter/interpreter.ts';
 import { ACCESS, WATCHED } from './interpreter/memoryFunctions.ts';
 import { CANONICAL, fromHalves, pageOf, upperHalf } from './state/addresses.ts';
-import { CR4, cpuModels, type CpuModel } from './state/cpuModels.ts';
+import { CR4, cpuModels, hasFeature, type CpuModel } from './state/cpuModels.ts';
 import {
   ARITHMETIC_FLAGS, CODE_MODE, CS, DS, EFER, ES, EXIT, FIELD, FLAG, FS, GS, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB,
   TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLBS, TR,
@@ -812,6 +812,7 @@ export class Cpu {
     this.set32(FIELD.fpControl, 0x40);
     this.set32(FIELD.fpTags, 0xff);
     this.set32(FIELD.mxcsr, 0x1f80);
+    this.set32(FIELD.mxcsrReserved, hasFeature(this.model, 'SSE2') ? 0 : 0x40);
     this.refreshBreakpoints();
   }
 

@@ -16,12 +16,14 @@ const byMnemonic = new Map<Mnemonic, string>([
   [Mnemonic.Iret, 'IRET'], [Mnemonic.Iretd, 'IRET'],
   [Mnemonic.Lds, 'LDS, LES, LFS, LGS, LSS'], [Mnemonic.Les, 'LDS, LES, LFS, LGS, LSS'], [Mnemonic.Lfs, 'LDS, LES, LFS, LGS, LSS'],
   [Mnemonic.Lgs, 'LDS, LES, LFS, LGS, LSS'], [Mnemonic.Lss, 'LDS, LES, LFS, LGS, LSS'],
-  [Mnemonic.Arpl, 'ARPL'], [Mnemonic.Cpuid, 'CPUID'], [Mnemonic.Rdtsc, 'RDTSC'], [Mnemonic.Rdpmc, 'RDPMC'],
+  [Mnemonic.Arpl, 'ARPL'], [Mnemonic.Cpuid, 'CPUID'], [Mnemonic.Rdtsc, 'RDTSC, RDTSCP'], [Mnemonic.Rdtscp, 'RDTSC, RDTSCP'], [Mnemonic.Rdpmc, 'RDPMC'],
   [Mnemonic.Cli, 'CLI, STI'], [Mnemonic.Sti, 'CLI, STI'],
   [Mnemonic.In, 'IN, INS'], [Mnemonic.Insb, 'IN, INS'], [Mnemonic.Insw, 'IN, INS'], [Mnemonic.Insd, 'IN, INS'],
   [Mnemonic.Out, 'OUT, OUTS'], [Mnemonic.Outsb, 'OUT, OUTS'], [Mnemonic.Outsw, 'OUT, OUTS'], [Mnemonic.Outsd, 'OUT, OUTS'],
   [Mnemonic.Hlt, 'HLT'], [Mnemonic.Lmsw, 'LMSW'], [Mnemonic.Clts, 'CLTS'], [Mnemonic.Lgdt, 'LGDT'], [Mnemonic.Lidt, 'LIDT'],
   [Mnemonic.Lldt, 'LLDT'], [Mnemonic.Ltr, 'LTR'], [Mnemonic.Invlpg, 'INVLPG'], [Mnemonic.Invd, 'INVD, WBINVD'],
+  [Mnemonic.Invpcid, 'INVPCID'], [Mnemonic.Swapgs, 'SWAPGS'], [Mnemonic.Stac, 'STAC, CLAC'], [Mnemonic.Clac, 'STAC, CLAC'],
+  [Mnemonic.Xsetbv, 'XSETBV'], [Mnemonic.Pushfq, 'PUSHF'], [Mnemonic.Popfq, 'POPF'], [Mnemonic.Iretq, 'IRET'],
   [Mnemonic.Wbinvd, 'INVD, WBINVD'], [Mnemonic.Rdmsr, 'RDMSR'], [Mnemonic.Wrmsr, 'WRMSR'],
 ]);
 const SEGMENTS = new Set([Register.ES, Register.CS, Register.SS, Register.DS, Register.FS, Register.GS]);

@@ -2,8 +2,8 @@
 // 13, SDM 3A 2.5, 12 and 13.
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FIELD } from '../../core/cpu/state/layout.ts';
-import { VectorMachine } from './vectorMachine.ts';
-import { DATA } from './x87Machine.ts';
+import { CR4, VectorMachine } from './vectorMachine.ts';
+import { DATA, X87Machine } from './x87Machine.ts';
 
 const UD = 6, NM = 7, GP = 13, PF = 14, MF = 16, XM = 19;
 const CR0 = { EM: 4, TS: 8 } as const;
@@ -191,4 +191,29 @@ describe.each([['32-bit', false], ['64-bit', true]])('%s mode', (_name, wide) =>
   test('AVX encodings are undefined', () => {
     for (const hex of ['c5fc58c1', 'c4e27d18c0', '62f17c4858c1']) expect(run(hex), hex).toBe(UD);
   });
+});
+
+test('a Pentium III has SSE without DAZ and nothing of SSE2', () => {
+  const machine = new X87Machine('pentium3');
+  const { cpu } = machine;
+  cpu.set32(FIELD.cr4, CR4.OSFXSR | CR4.OSXMMEXCPT);
+  cpu.setReg32(6, DATA);
+  expect(machine.run(code(ADDPS))).toBe(-1);
+  expect(machine.run(code(PADDB))).toBe(UD);
+  expect(machine.run(code(SQRTSD))).toBe(UD);
+  machine.write32(DATA, 0x1fc0);
+  expect(machine.run(code(LDMXCSR))).toBe(GP);
+  machine.write32(DATA, 0xffbf);
+  expect(machine.run(code(LDMXCSR))).toBe(-1);
+  expect(machine.run(code(FXSAVE))).toBe(-1);
+  expect([machine.read32(DATA + 24), machine.read32(DATA + 28)]).toEqual([0xffbf, 0]);
+});
+
+test('models without LZCNT and BMI1 execute BSR and BSF under their prefix', () => {
+  const machine = new X87Machine('x86-64-v2');
+  const { cpu } = machine;
+  cpu.setReg32(1, 0x10000);
+  expect(machine.run(code('f30fbdc1'))).toBe(-1);
+  expect(cpu.reg32(0)).toBe(16);
+  expect(machine.run(code('c4e278f2c1'))).toBe(UD);
 });

@@ -94,7 +94,7 @@ function kindOf(mnemonic: string): Kind {
   if (/^PCMP.STR/.test(mnemonic)) return 'text';
   if (/^PS(RL|RA|LL)/.test(mnemonic)) return 'count';
   if (/(PS|SS)$|^CVTT?[PS]S/.test(mnemonic)) return 'single';
-  return /([PS]D)$|^CVTT?[PS]D/.test(mnemonic) && !/^P/.test(mnemonic) ? 'double' : 'integer';
+  return /([PS]D)$|^CVTT?[PS]D/.test(mnemonic) && !mnemonic.startsWith('P') ? 'double' : 'integer';
 }
 
 class Generator {

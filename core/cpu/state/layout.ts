@@ -115,6 +115,8 @@ export const FIELD = {
   tscAux: 3816,
   pat: 3824,
   xcr0: 3832,
+  /** MXCSR bits that this model reserves beside the upper half: DAZ before SSE2. */
+  mxcsrReserved: 4088,
 } as const;
 
 /** How code is decoded: its default size, and whether ES, SS and DS are flat 4 GiB segments. */

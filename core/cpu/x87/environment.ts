@@ -182,8 +182,8 @@ function requireXsave(cpu: Cpu, o: Operands): void {
 const savesVectors = (cpu: Cpu): boolean => (cpu.cr4 & CR4.OSFXSR) !== 0;
 const vectorCount = (cpu: Cpu): number => (cpu.get32(FIELD.codeMode) === CODE_MODE.code64 ? 16 : 8);
 /** MXCSR bits that may be set; 0 in the image stands for FFBFh, the Pentium III's without DAZ (SDM 1 11.6.6). */
-const controlMask = (cpu: Cpu): number => (hasFeature(cpu.model, 'SSE2') ? 0xffff : 0);
-export const controlReserved = (cpu: Cpu): number => ~(controlMask(cpu) || 0xffbf);
+const controlMask = (cpu: Cpu): number => (cpu.get32(FIELD.mxcsrReserved) === 0 ? 0xffff : 0);
+export const controlReserved = (cpu: Cpu): number => 0xffff0000 | cpu.get32(FIELD.mxcsrReserved);
 
 /** Bytes 0 to 23 and 32 to 159 of the image (SDM 2A table 3-43); with REX.W the pointers are 64 bits wide, without selectors. */
 function saveX87(cpu: Cpu, o: Operands): void {

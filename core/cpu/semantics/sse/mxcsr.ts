@@ -63,7 +63,7 @@ const RESERVED = 0xffff0000 | 0;
 export const loadControl: Semantics = (x) => {
   requireSse(x);
   const value = x.read({ kind: 'memory', size: 32 }) as I32;
-  x.raiseIf(and(value, i32(RESERVED)), 13);
+  x.raiseIf(and(value, or(x.field32(FIELD.mxcsrReserved), i32(RESERVED))), 13);
   x.setField32(FIELD.mxcsr, value);
 };
 /** SDM 2B STMXCSR. */
