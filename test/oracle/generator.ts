@@ -221,6 +221,10 @@ class CaseMaker {
     return true;
   }
 
+  checkAlignment(): void {
+    this.view.setUint32(STATE.flags, this.view.getUint32(STATE.flags, true) | 0x40000, true);
+  }
+
   finish(seed: number, code: Uint8Array, length: number, rip: number): OracleCase {
     this.view.setUint32(STATE.rip, rip, true);
     this.bytes[STATE.codeLength] = length;
@@ -310,7 +314,7 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
   return true;
 }
 
-function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness): OracleCase | null {
+function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness, options: GenerateOptions): OracleCase | null {
   const modRm = stream.pick(target.modRms);
   // Keep the form, choose base and index registers anew.
   const rm = modRm >= 0xc0 || stream.below(2) === 0 ? modRm : (modRm & 0x38) | stream.pick([0, 0x40, 0x80]) | stream.below(8);
@@ -332,6 +336,8 @@ function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness
       const linear = strange ? stream.pick([0x6fff00000ff8n, 0x800000000000n, -0x900000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
       if (!maker.point(found, code, linear)) return null;
     }
+    // Alignment checks: the host's kernel has CR0.AM set.
+    if (found.valid && options.alignment && stream.below(8) === 0) maker.checkAlignment();
     if (found.valid && !adjust(maker, found, code, stream, bitness, operand)) return null;
     const length = found.valid ? found.length : 15;
     found.free();
@@ -356,6 +362,8 @@ export interface GenerateOptions {
   readonly seed: number;
   readonly count: number;
   readonly bitness: Bitness;
+  /** Set EFLAGS.AC in some. */
+  readonly alignment?: boolean;
   /** Only instructions whose mnemonic matches. */
   readonly only?: RegExp;
   /** Features that the processor lacks. */
@@ -373,7 +381,7 @@ export function generate(options: GenerateOptions): OracleCase[] {
   for (let round = 0; cases.length < options.count && round < options.count; round++) {
     for (const target of targets) {
       if (target.isUndefined && (round & 15) !== 0) continue;
-      const made = makeCase(target, seed + 1, stream, bitness);
+      const made = makeCase(target, seed + 1, stream, bitness, options);
       if (made === null) continue;
       seed++;
       cases.push(made);

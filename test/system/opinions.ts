@@ -19,7 +19,8 @@ for (const one of [...interruptCases, ...segmentCases, ...pagingCases, ...debugC
     left++;
     continue;
   }
-  const log = hex(await logOf(one, emulator)), expected = hex(one.log);
+  // A case that goes round and round elsewhere says enough in its first values.
+  const log = hex((await logOf(one, emulator)).slice(0, one.log.length + 8)), expected = hex(one.log);
   if (log === expected) same++;
   else {
     const why = explanationOf(one.name, emulator);
