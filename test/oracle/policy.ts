@@ -177,7 +177,7 @@ function usesMmx({ instruction }: Decoded): boolean {
 }
 
 const AC = 0x40000;
-const SEVERAL_PARTS = /^(Enter|F(n?save|rstor|n?stenv|ldenv|xsave|xrstor|bld|bstp|ld|stp).*|Pcmp[ei]str[im]|Maskmov.*|Popa.*|Pusha.*)$/;
+const SEVERAL_PARTS = /^(Enter|F(n?save|rstor|n?stenv|ldenv|xsave|xrstor|bld|bstp|ld|stp).*|Pcmp[ei]str[im]|Cmpxchg(8|16)b|Maskmov.*|Popa.*|Pusha.*)$/;
 
 /** Arguments outside of what the manual defines: |x| > 1 for F2XM1, |x| > 1 - sqrt(2)/2 for FYL2XP1 (SDM 2A). */
 export function isOutOfRange(mnemonic: string, input: Uint8Array): boolean {

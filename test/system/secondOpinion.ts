@@ -55,7 +55,7 @@ export async function logOf(one: SystemCase, emulator: Emulator): Promise<readon
     const model = one.model ?? 'pentium3';
     const [command, args] = emulator === 'qemu' ? qemu(directory, model) : bochs(directory, model);
     const text = await outputOf(command, args, emulator === 'qemu' ? join(directory, 'log') : null);
-    return text.split('\n').filter((line) => /^[0-9a-f]{8}$/.test(line.trim())).map((line) => parseInt(line, 16));
+    return text.split('\n').filter((line) => /^[0-9a-f]{1,8}$/.test(line.trim())).map((line) => parseInt(line, 16));
   } finally {
     rmSync(directory, { recursive: true });
   }
