@@ -115,7 +115,7 @@ function targetsOf(bitness: Bitness, skip: GenerateOptions['skip']): Target[] {
   const stream = new Stream(1);
   for (const slot of slotsOf(bitness)) {
     for (let reg = 0; reg < 8; reg++) {
-      for (const form of [0x00, 0x05, 0x40, 0x84, 0xc0, 0xc1, 0xc3, 0xc6]) {
+      for (const form of [0x00, 0x05, 0x40, 0x84, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7]) {
         const modRm = form | (reg << 3);
         const found = decode(bytesOf(slot, modRm, stream, bitness, true), bitness, DEFAULT_RIP);
         const { instruction } = found;

@@ -177,13 +177,16 @@ function usesMmx({ instruction }: Decoded): boolean {
 }
 
 const AC = 0x40000;
-const SEVERAL_PARTS = /^(Enter|F(n?save|rstor|n?stenv|ldenv|xsave|xrstor|bld|bstp|ld|stp).*|Pcmp[ei]str[im]|Cmpxchg(8|16)b|Maskmov.*|Popa.*|Pusha.*)$/;
+const SEVERAL_PARTS = /^(Enter|F(n?save|rstor|n?stenv|ldenv|xsave|xrstor|bld|bstp|ld|stp).*|Pcmp[ei]str[im](64)?|Cmpxchg(8|16)b|Maskmov.*|Popa.*|Pusha.*)$/;
 
 /** Arguments outside of what the manual defines: |x| > 1 for F2XM1, |x| > 1 - sqrt(2)/2 for FYL2XP1 (SDM 2A). */
 export function isOutOfRange(mnemonic: string, input: Uint8Array): boolean {
   // With alignment checks on, operands of several parts fault for the part that silicon touches first (SDM 3A 6.15).
   const flags = new DataView(input.buffer, input.byteOffset).getUint32(STATE.flags, true);
   if ((flags & AC) !== 0 && SEVERAL_PARTS.test(mnemonic)) return true;
+  // Misaligned and across the canonical end: which is seen first is the implementation's (SDM 3A table 6-2: one class).
+  const stack = new DataView(input.buffer, input.byteOffset).getBigUint64(STATE.gpr + 4 * 8, true);
+  if ((flags & AC) !== 0 && stack >> 4n === 0x80000000000n) return true;
   if (mnemonic !== 'F2xm1' && mnemonic !== 'Fyl2xp1') return false;
   const view = new DataView(input.buffer, input.byteOffset);
   const top = (view.getUint16(STATE.status, true) >> 11) & 7;
