@@ -2,7 +2,7 @@
 import { CodeCache } from './codeCache.ts';
 import { handlerTable, PSEUDO } from './decode/handlers.ts';
 import { buildInterpreter } from './interpreter/interpreter.ts';
-import { ACCESS, WATCHED } from './interpreter/memoryFunctions.ts';
+import { ACCESS, ARMED, WATCHED } from './interpreter/memoryFunctions.ts';
 import { CANONICAL, fromHalves, pageOf, upperHalf } from './state/addresses.ts';
 import { CR4, cpuModels, hasFeature, type CpuModel } from './state/cpuModels.ts';
 import {
@@ -81,6 +81,8 @@ interface Interpreter extends X87Functions {
 }
 
 
+
+const CR0_AM = 1 << 18;
 
 export class Cpu {
   readonly map: MemoryMap;
@@ -405,6 +407,13 @@ export class Cpu {
     const supervisor = open ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR;
     this.set32(FIELD.supervisorTlb, supervisor);
     this.set32(FIELD.tlbBase, this.base + (this.cpl === 3 ? TLB_USER : supervisor));
+    const checks = this.cpl === 3 && (this.get32(FIELD.eflags) & FLAG.AC) !== 0 && (this.get32(FIELD.cr0) & CR0_AM) !== 0;
+    if (checks !== ((this.get32(FIELD.breakpointsArmed) & ARMED.alignment) !== 0)) this.#toggleAlignmentChecks();
+  }
+  /** User mode's alignment checks (SDM 3A 6.15): while they are on, no access of its own finds a tag in the TLB. */
+  #toggleAlignmentChecks(): void {
+    this.set32(FIELD.breakpointsArmed, this.get32(FIELD.breakpointsArmed) ^ ARMED.alignment);
+    this.flushTlb(false);
   }
 
   /** Records depend on the code's size and on whether data and stack are flat. */
@@ -714,7 +723,8 @@ export class Cpu {
 
   /** WATCHED bits of a page. */
   #watchedPage(linear: number, frame: number): number {
-    let bits = pageHasBreakpoints(this, pageOf(linear)) ? WATCHED.reads | WATCHED.writes : 0;
+    const all = (this.get32(FIELD.breakpointsArmed) & ARMED.alignment) !== 0 || pageHasBreakpoints(this, pageOf(linear));
+    let bits = all ? WATCHED.reads | WATCHED.writes : 0;
     for (const watch of this.#watches) {
       const page = watch.physical ? frame : pageOf(linear);
       if (page < Math.floor(watch.from / 4096) || page > Math.floor((watch.to - 1) / 4096)) continue;

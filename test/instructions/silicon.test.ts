@@ -20,8 +20,10 @@ describe.each([['protected'], ['compatibility'], ['64-bit']] as readonly (readon
     const engine = new OracleEngine(mode);
     const wrong: string[] = [];
     let count = 0;
+    // Compatibility mode differs from protected mode in little but how it is entered and left.
+    const every = mode === 'compatibility' ? 4 : 1;
     for (const one of unpackFixture(bytes)) {
-      count++;
+      if (count++ % every !== 0) continue;
       const found = difference(engine, one);
       if (found !== null) wrong.push(`${describeCase(one.input.bytes, bitness)}\n    ${found.join('\n    ')}`);
     }

@@ -125,7 +125,7 @@ export class OracleEngine {
     cpu.setSegment(TR, 0x40, SYSTEM + TSS, 0x67, 0x8b);
     cpu.set32(FIELD.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.FSGSBASE | CR4.DE);
     cpu.set32(FIELD.efer, EFER.NXE | (this.#long ? EFER.LME | EFER.LMA : 0));
-    cpu.set32(FIELD.cr0, 0x80010033);
+    cpu.set32(FIELD.cr0, 0x80050033);
     writeControl(cpu, 3, TABLES);
     cpu.flushTlb(false);
     this.#user();

@@ -115,7 +115,7 @@ function targetsOf(bitness: Bitness, skip: GenerateOptions['skip']): Target[] {
   const stream = new Stream(1);
   for (const slot of slotsOf(bitness)) {
     for (let reg = 0; reg < 8; reg++) {
-      for (const form of [0x00, 0x05, 0x40, 0x84, 0xc0, 0xc1, 0xc3, 0xc6]) {
+      for (const form of [0x00, 0x05, 0x40, 0x84, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xc5, 0xc6, 0xc7]) {
         const modRm = form | (reg << 3);
         const found = decode(bytesOf(slot, modRm, stream, bitness, true), bitness, DEFAULT_RIP);
         const { instruction } = found;
@@ -221,6 +221,10 @@ class CaseMaker {
     return true;
   }
 
+  checkAlignment(): void {
+    this.view.setUint32(STATE.flags, this.view.getUint32(STATE.flags, true) | 0x40000, true);
+  }
+
   finish(seed: number, code: Uint8Array, length: number, rip: number): OracleCase {
     this.view.setUint32(STATE.rip, rip, true);
     this.bytes[STATE.codeLength] = length;
@@ -254,9 +258,11 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
   const isRegisterForm = operand < 0;
   if (STACK.test(mnemonic)) maker.stack();
   const { memoryBase: base } = instruction;
-  if (/^I?div$/i.test(mnemonic)) {
+  if (/^(I?div|Cmpxchg.*)$/i.test(mnemonic)) {
     const busy = [base, instruction.memoryIndex].map((register) => (register === Register.None ? -1 : RegisterExt.number(register)));
     if (!isRegisterForm && (busy.includes(RAX) || busy.includes(RDX))) return true;
+  }
+  if (/^I?div$/i.test(mnemonic)) {
     if (stream.below(3) === 0) maker.setRegister(RDX, stream.pick([0n, 1n, -1n]));
     if (stream.below(3) === 0) maker.setRegister(RDX, BigInt.asIntN(bitness, maker.register(RAX)) < 0n ? -1n : 0n);
     if (stream.below(4) === 0) maker.setRegister(RAX, BigInt(stream.below(0x8000)));
@@ -300,13 +306,15 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
     }
   }
   const near = instruction.flowControl === FlowControl.ConditionalBranch || instruction.flowControl === FlowControl.UnconditionalBranch || instruction.flowControl === FlowControl.Call;
-  if (near && found.displacementAt >= 0 && found.displacementSize === 4 && stream.below(6) !== 0) {
-    new DataView(code.buffer).setInt32(found.displacementAt, stream.pick([0x20, 0x345, 0x7f, -0x90, -0x200, 0x6ff]), true);
+  if (near && found.displacementAt >= 0 && found.displacementSize === 4) {
+    // Into the code, or forward to where nothing is mapped.
+    const by = stream.below(6) !== 0 ? stream.pick([0x20, 0x345, 0x7f, -0x90, -0x200, 0x6ff]) : stream.next() & 0x7ffffff;
+    new DataView(code.buffer).setInt32(found.displacementAt, by, true);
   }
   return true;
 }
 
-function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness): OracleCase | null {
+function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness, options: GenerateOptions): OracleCase | null {
   const modRm = stream.pick(target.modRms);
   // Keep the form, choose base and index registers anew.
   const rm = modRm >= 0xc0 || stream.below(2) === 0 ? modRm : (modRm & 0x38) | stream.pick([0, 0x40, 0x80]) | stream.below(8);
@@ -325,9 +333,11 @@ function makeCase(target: Target, seed: number, stream: Stream, bitness: Bitness
       maker.place(operand);
       const high = bitness === 64 && stream.below(4) === 0;
       const strange = bitness === 64 && stream.below(40) === 0;
-      const linear = strange ? stream.pick([0x6fff00000ff8n, 0x800000000000n, -0x800000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
+      const linear = strange ? stream.pick([0x6fff00000ff8n, 0x800000000000n, -0x900000000004n, 0x4000000000000000n]) : BigInt(operand) + (high ? BigInt(HIGH_BASE - DATA_BASE) : 0n);
       if (!maker.point(found, code, linear)) return null;
     }
+    // Alignment checks: the host's kernel has CR0.AM set.
+    if (found.valid && options.alignment && stream.below(8) === 0) maker.checkAlignment();
     if (found.valid && !adjust(maker, found, code, stream, bitness, operand)) return null;
     const length = found.valid ? found.length : 15;
     found.free();
@@ -352,6 +362,8 @@ export interface GenerateOptions {
   readonly seed: number;
   readonly count: number;
   readonly bitness: Bitness;
+  /** Set EFLAGS.AC in some. */
+  readonly alignment?: boolean;
   /** Only instructions whose mnemonic matches. */
   readonly only?: RegExp;
   /** Features that the processor lacks. */
@@ -369,7 +381,7 @@ export function generate(options: GenerateOptions): OracleCase[] {
   for (let round = 0; cases.length < options.count && round < options.count; round++) {
     for (const target of targets) {
       if (target.isUndefined && (round & 15) !== 0) continue;
-      const made = makeCase(target, seed + 1, stream, bitness);
+      const made = makeCase(target, seed + 1, stream, bitness, options);
       if (made === null) continue;
       seed++;
       cases.push(made);

@@ -17,6 +17,7 @@ const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' }, count: { type: 'string', default: '20000' }, only: { type: 'string' }, mode: { type: 'string' },
     show: { type: 'string', default: '20' }, summary: { type: 'boolean', default: false }, write: { type: 'string' },
+    alignment: { type: 'boolean', default: false },
   },
 });
 const seed = Number(values.seed), count = Number(values.count);
@@ -29,7 +30,7 @@ function record(bitness: Bitness): RecordedCase[] {
   let started = performance.now();
   const skip = missingFeatures(processorFeatures());
   const only = values.only === undefined ? undefined : new RegExp(`^(${values.only})$`, 'i');
-  const cases: OracleCase[] = generate({ seed, count, bitness, ...(only && { only }), skip });
+  const cases: OracleCase[] = generate({ seed, count, bitness, alignment: values.alignment, ...(only && { only }), skip });
   console.log(`${bitness}-bit: ${cases.length} cases made in ${seconds(started)}${skip.size > 0 ? `; not here: ${[...skip].join(' ')}` : ''}`);
   started = performance.now();
   const recorded: RecordedCase[] = [];

@@ -194,6 +194,8 @@ handlers:
 %define DETAIL_DR6 16
 %define DETAIL_OUTER 32
 %define DETAIL_RETURN 64
+; Sets RF on the way back, as a handler of instruction breakpoints must.
+%define DETAIL_PASS 128
 
 ; Stack: vector, error, EIP, CS, EFLAGS [, ESP, SS].
 handle:
@@ -248,6 +250,10 @@ handle:
   mov esp, STACK
   jmp [resume]
 .return:
+  test byte [detail], DETAIL_PASS
+  jz .back
+  or dword [ss:esp + 24], 0x10000
+.back:
   pop ds
   pop eax
   add esp, 8

@@ -17,6 +17,9 @@ export const ACCESS = { write: 1, user: 2, fetch: 4 } as const;
 /** Accesses to a page that must take the slow path, where they are compared with data breakpoints. */
 export const WATCHED = { reads: 1, writes: 2 } as const;
 
+/** Bits of `breakpointsArmed`: data breakpoints, and alignment checks of user mode. */
+export const ARMED = { breakpoints: 1, alignment: 2 } as const;
+
 /** What `translate` returns when the address is not RAM (or is ROM and the access writes); 0 is a fault. */
 export const NOT_RAM = 1;
 
@@ -69,7 +72,7 @@ const EFER_LMA = 1 << 10;
 const EFER_NXE = 1 << 11;
 const EFLAGS_AC = 1 << 18;
 const PTE = { P: 1, RW: 2, US: 4, A: 0x20, D: 0x40, PS: 0x80, G: 0x100 } as const;
-const STACK_FAULT = 12, GENERAL_PROTECTION = 13, PAGE_FAULT = 14;
+const STACK_FAULT = 12, GENERAL_PROTECTION = 13, PAGE_FAULT = 14, ALIGNMENT_CHECK = 17;
 
 /** Host address of guest-physical RAM that a page-table entry lies in, or 0: (cpu, physical i64) -> i32. */
 function definePhysicalHost(module: ModuleBuilder, map: MemoryMap): FunctionReference {
@@ -455,6 +458,19 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
   const nextPage = (cpu: I32, linear: I64): I64 =>
     and(and(add(linear, i64(0x1000)), i64(~0xfffn)), load64(cpu, FIELD.linearMask));
 
+  /** #AC(0) where user mode has asked for it (SDM 3A 6.15): operands of up to 8 bytes at addresses that are no multiple. */
+  const checkAlignment = (f: FunctionBuilder, cpu: I32, linear: I64, size: I32, mode: I32, fault: number): void =>
+    f.if(and(load32(cpu, FIELD.breakpointsArmed), i32(ARMED.alignment)), () => {
+      const whole = and(eqz(and(size, sub(size, i32(1)))), ltU(size, i32(9)));
+      const misaligned = ne(and(wrap(linear), sub(size, i32(1))), i32(0));
+      const canonical = eq(shrS(shl(linear, 16), 16), linear);
+      f.if(and(and(and(whole, misaligned), canonical), shrU(and(mode, i32(ACCESS.user)), 1)), () => {
+        f.do(store32(cpu, i32(ALIGNMENT_CHECK), FIELD.faultVector));
+        f.do(store32(cpu, i32(0), FIELD.faultError));
+        f.return(i32(fault));
+      });
+    });
+
   /** An access across the end of the lower half is not canonical, whatever its first page is. */
   const checkCanonicalEnd = (f: FunctionBuilder, cpu: I32, second: I64, mode: I32, fault: number): void =>
     f.if(eq(second, i64(0x800000000000n)), () => {
@@ -475,6 +491,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     const f = new FunctionBuilder(access.type);
     const cpu = f.parameter<'i32'>(0), linear = f.parameter<'i64'>(1), size = f.parameter<'i32'>(2), mode = f.parameter<'i32'>(3);
     const scratch = f.let(add(cpu, i32(FIELD.scratch)));
+    checkAlignment(f, cpu, linear, size, mode, 0);
     f.if(load32(cpu, FIELD.breakpointsArmed), () =>
       f.callVoid(imports.checkBreakpoints, wrap(linear), wrap(shrU(linear, 32)), size, i32(0)),
     );
@@ -507,6 +524,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     const f = new FunctionBuilder(storeFrom.type);
     const cpu = f.parameter<'i32'>(0), linear = f.parameter<'i64'>(1), size = f.parameter<'i32'>(2);
     const mode = f.parameter<'i32'>(3), source = f.parameter<'i32'>(4);
+    checkAlignment(f, cpu, linear, size, mode, 1);
     f.if(load32(cpu, FIELD.breakpointsArmed), () =>
       f.callVoid(imports.checkBreakpoints, wrap(linear), wrap(shrU(linear, 32)), size, i32(1)),
     );

@@ -1,5 +1,6 @@
 // Debug registers (SDM 3B 17.2): data and I/O breakpoints as traps, instruction breakpoints as faults.
 import type { Cpu } from '../cpu.ts';
+import { ARMED } from '../interpreter/memoryFunctions.ts';
 import { FIELD } from '../state/layout.ts';
 
 const DR7 = FIELD.dr + 7 * 8;
@@ -19,7 +20,8 @@ export function breakpointsChanged(cpu: Cpu): void {
   for (let index = 0; index < 4; index++) {
     if (enabled(cpu, index) && kindOf(cpu, index) !== KIND.execute && kindOf(cpu, index) !== KIND.io) data = true;
   }
-  cpu.set32(FIELD.breakpointsArmed, data || cpu.hasWatches ? 1 : 0);
+  const kept = cpu.get32(FIELD.breakpointsArmed) & ARMED.alignment;
+  cpu.set32(FIELD.breakpointsArmed, (data || cpu.hasWatches ? ARMED.breakpoints : 0) | kept);
   cpu.flushTlb(false);
 }
 

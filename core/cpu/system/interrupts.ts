@@ -27,12 +27,17 @@ const EXTERNAL = 1;
 type Origin = 'fault' | 'trap' | 'software' | 'breakpoint' | 'external';
 const isSoftware = (origin: Origin): boolean => origin === 'software' || origin === 'breakpoint';
 
+/** DR6: an access to debug registers was detected. */
+const DR6_BD = 1 << 13;
+
 /** Delivers a fault of the instruction at `rip`; faults on the way become double fault and shutdown. */
 export function deliverFault(cpu: Cpu, vector: number, errorCode: number, isTrap = false): void {
   let current = vector, error = errorCode;
   for (let attempt = 0; attempt < 4; attempt++) {
     const rip = cpu.rip;
-    const second = attemptDelivery(cpu, current, error, isTrap && attempt === 0 ? 'trap' : 'fault');
+    // Faults push RF set, but for those of instruction breakpoints: their handlers set it (SDM 3B 17.3.1.1).
+    const isBreakpoint = current === VECTOR.DB && (cpu.get32(FIELD.dr + 6 * 8) & DR6_BD) === 0;
+    const second = attemptDelivery(cpu, current, error, (isTrap && attempt === 0) || isBreakpoint ? 'trap' : 'fault');
     if (second === null) return;
     cpu.rip = rip;
     if (current === VECTOR.DF) break;

@@ -1,0 +1,53 @@
+// Where other emulators disagree with us and with the manual: case, emulator, and why the manual (or silicon) is on our side.
+// The expected values of the cases are the manual's.
+import type { Emulator } from './secondOpinion.ts';
+
+const QEMU = ['qemu'] as const, BOCHS = ['bochs'] as const, BOTH = ['qemu', 'bochs'] as const;
+
+/** What an emulator leaves out altogether, and what that explains. */
+const NO_LIMITS = 'TCG checks no segment limits or types on data and code accesses (SDM 3A 5.3, 5.5: #GP, #SS).';
+const NO_RF = 'TCG does not set RF in the flags that faults push (SDM 3B 17.3.1.1: 1 for faults other than instruction breakpoints).';
+const VECTORS = 'LDTR is usable after reset (SDM 3A table 9-1): the descriptor is read from the interrupt vectors, which a BIOS fills.';
+
+const DIFFERENCES: readonly (readonly [name: string, emulators: readonly Emulator[], why: string])[] = [
+  ['faults push EFLAGS with RF, INT n without', QEMU, NO_RF],
+  ['a contributory fault while delivering another is a double fault', QEMU, NO_LIMITS],
+  ['a fault while delivering a double fault shuts down', QEMU, NO_LIMITS],
+  ['the T bit of a TSS traps when its task begins', QEMU, 'TCG ignores the T bit (SDM 3B 17.3.1.5: #DB with DR6.BT).'],
+  ["a bad segment in the new task faults there, with the new task's registers", QEMU,
+    'TCG faults before EIP is that of the new task (SDM 3A 7.3: the fault occurs in the context of the new task).'],
+  ['INT3 and INTO trap behind the instruction, ICEBP is a debug trap', QEMU, 'TCG raises #UD for ICEBP (SDM 2A INT1: #DB).'],
+  ['null selectors load but cannot be used; SS cannot be null', QEMU, NO_LIMITS],
+  ['limits of byte granularity, to the byte', QEMU, NO_LIMITS],
+  ['expand-down: only above the limit', QEMU, NO_LIMITS],
+  ['the stack segment faults with #SS', QEMU, NO_LIMITS],
+  ['types and privileges of data segments', QEMU, NO_LIMITS],
+  ['the local table', BOTH, VECTORS],
+  ['LAR, LSL, VERR, VERW and ARPL', QEMU, 'TCG leaves the accessed bit clear where CS was loaded (SDM 3A 3.4.5.1).'],
+  ['LAR, LSL, VERR, VERW and ARPL', BOCHS, "Bits 16 to 19 of LAR's result are undefined (SDM 2A LAR: masked by 00FxFF00H)."],
+  ['code limits: running off the end of a segment faults', QEMU, NO_LIMITS],
+  ['code limits hold on a page that another segment has run', QEMU, NO_LIMITS],
+  ['code limits hold on a page that another segment has run', BOCHS,
+    "Bochs names an address inside the limit; EIP of a fault is the instruction's that cannot be fetched (SDM 3A 6.5)."],
+  ['control registers: LMSW, reserved combinations, undefined registers', QEMU,
+    'TCG accepts CR0.PG without PE and goes astray (SDM 2B MOV CRn: #GP).'],
+  ['control registers: LMSW, reserved combinations, undefined registers', BOCHS, 'Bochs ignores accesses to unknown MSRs by default (SDM 2B RDMSR: #GP).'],
+  ['page-fault error codes and CR2 from ring 0', QEMU, 'TCG reads first in a read-modify-write (SDM 3A 4.7: W/R tells of a write; silicon probes for it).'],
+  ['a write that crosses into a missing page changes nothing', QEMU, 'As above: the error code of the read.'],
+  ['PAE: 4 KiB and 2 MiB pages, entries above 4 GiB', QEMU, 'What nobody answers reads as ones on the PCI bus, as zero in QEMU.'],
+  ['PAE: reserved bits of a pointer entry fault when CR3 is loaded', QEMU, 'TCG walks from memory and does not load the pointers (SDM 3A 4.4.1: #GP).'],
+  ['INVLPG, CR3 and global pages', QEMU, "TCG drops more than it must; the manual lets it (SDM 3A 4.10.4): the stale value is ours and silicon's."],
+  ['DR7.GD guards the debug registers', QEMU, 'TCG has no general detect (SDM 3B 17.2.4: #DB with DR6.BD).'],
+  ['breakpoints and single steps together', BOTH,
+    "Both report the breakpoint of the next instruction with the step's trap; it is a fault of lower priority (SDM 3A table 6-2)."],
+  ['real mode: faults have no error code and name the instruction', QEMU, NO_LIMITS],
+  ['virtual-8086 mode: sensitive instructions with IOPL 0', QEMU, NO_RF],
+  ['virtual-8086 mode: limits are 64 KiB, HLT is privileged, segments are paragraphs', QEMU, NO_LIMITS],
+  ['RDPMC reads the two performance counters', QEMU, 'TCG has no performance counters: RDPMC is undefined there (SDM 2B RDPMC).'],
+  ['RDPMC reads the two performance counters', BOCHS, "Bochs's counters cannot be written (SDM 3B 18.6.4: PerfCtr0 and 1 of the P6 family)."],
+  ['the 486 lacks CMOV, CMPXCHG8B, RDTSC and RDMSR', QEMU, 'QEMU does not take away what its model lacks.'],
+  ['the Pentium has CMPXCHG8B and RDTSC but neither CMOV nor SYSENTER', QEMU, 'QEMU does not take away what its model lacks.'],
+];
+
+export const explanationOf = (name: string, emulator: Emulator): string | null =>
+  DIFFERENCES.find(([one, emulators]) => one === name && emulators.includes(emulator))?.[2] ?? null;
