@@ -14,7 +14,7 @@ it.each([['i386', ''], ['amd64', '64']])("Debian's text installer for %s shows i
       commandLine: 'vga=normal fb=false priority=low --- quiet',
     },
   });
-  await guest.waitForScreen(/Debian installer main menu[^]*<Tab> moves/, 300);
+  await guest.waitForScreen(/Debian installer main menu[^]*<Tab> moves/, 540);
   const menu = guest.screen();
   const lineOf = (text: string): number => menu.findIndex((line) => line.includes(text));
   const selected = (): number | undefined => guest.machine.display.text()?.cursor?.row;
@@ -29,4 +29,4 @@ it.each([['i386', ''], ['amd64', '64']])("Debian's text installer for %s shows i
   await guest.waitUntil(() => selected() === lineOf('Choose language'), 10, 'waiting for the selection to move up');
   guest.press('enter');
   await guest.waitForScreen(/Select a language/, 60);
-});
+}, 600_000);

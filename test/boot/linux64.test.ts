@@ -74,7 +74,7 @@ describe.each([['amd64', 'userland64', 64], ['i386', 'userland32', 32]] as const
     // The shell of the image echoes what is typed in pieces: answers are taken from files.
     const run = async (line: string, seconds = 120): Promise<string> => {
       await guest.command(`(${line}) > /tmp/answer 2>&1`, seconds);
-      return guest.command('cat /tmp/answer');
+      return guest.command('cat /tmp/answer; echo');
     };
     const numbers = Array.from({ length: 20_000 }, (_, index) => `${index + 1}\n`).join('');
     expect(await run('seq 1 20000 | sha256sum')).toContain(sha256(numbers));
