@@ -46,7 +46,6 @@ export interface HitResult {
 }
 
 const MAXIMUM = 1000;
-const LIMIT_32 = 0x1_0000_0000n;
 
 export class Breakpoints implements BreakpointList {
   readonly #cpu: Cpu;
@@ -217,13 +216,13 @@ export class Breakpoints implements BreakpointList {
   #apply(): void {
     const linear: number[] = [], physical: number[] = [];
     const watches: DataWatch[] = [];
-    if (this.#temporary !== null && this.#temporary < LIMIT_32) linear.push(Number(this.#temporary));
+    if (this.#temporary !== null && isAddress(this.#temporary)) linear.push(signedAddress(this.#temporary));
     for (const { id, specification, address } of this.#entries.values()) {
-      if (!specification.enabled || address === null || address >= LIMIT_32) continue;
-      const { where } = specification, from = Number(address);
+      if (!specification.enabled || address === null || !isAddress(address)) continue;
+      const { where } = specification, from = signedAddress(address);
       if (where.kind === 'execute') (where.space === 'physical' ? physical : linear).push(from);
       else if (where.kind === 'data') {
-        const to = Math.min(from + where.length, Number(LIMIT_32));
+        const to = from + where.length;
         watches.push({ id, physical: where.space === 'physical', from, to, read: where.access !== 'write', write: where.access !== 'read' });
       }
     }
@@ -268,6 +267,11 @@ export class Breakpoints implements BreakpointList {
     return { ...specification, id, hits, problem, text: breakpointText(specification.where), address: address === null ? null : address.toString(16) };
   }
 }
+
+/** The CPU holds addresses as signed numbers. */
+const signedAddress = (address: bigint): number => Number(BigInt.asIntN(64, address));
+/** Canonical addresses only are ever reached. */
+const isAddress = (address: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, address)) === BigInt.asUintN(64, address);
 
 const wanted = (access: 'read' | 'write' | 'access', write: number): boolean => access === 'access' || (access === 'write') === (write !== 0);
 

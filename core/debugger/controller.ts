@@ -9,7 +9,7 @@ import type { Disassembler, InstructionText } from '../host/disassembler.ts';
 import type { Hypervisor, RunControl } from '../hypervisor/hypervisor.ts';
 import type { Breakpoints, DataAccess, Evaluator, HitResult } from './breakpoints.ts';
 import { littleEndian } from './littleEndian.ts';
-import { hexText } from './numberText.ts';
+import { hexText, unsignedAddress } from './numberText.ts';
 import { type DebugController, DebugError, type DebugTarget, type StopReport } from './target.ts';
 
 /** Everything that happens to the guest, for the trap inspector; only while it is open. */
@@ -84,7 +84,7 @@ export class Controller implements DebugController, RunControl {
     this.#parts = parts;
     this.#hypervisor = parts.hypervisor;
     const { cpu } = parts.hypervisor;
-    cpu.onWatch = (watch, linear, size, write) => this.#watched(watch, { address: BigInt(linear), size, write });
+    cpu.onWatch = (watch, linear, size, write) => this.#watched(watch, { address: unsignedAddress(linear), size, write });
     this.#subscription = parts.hypervisor.onState((state) => this.#stateChanged(state));
     if (this.state === 'paused') this.#stop = report('pause', 'Paused');
   }
@@ -422,6 +422,7 @@ export class Controller implements DebugController, RunControl {
 
   #stackPointer(): bigint {
     const { cpu } = this.#hypervisor;
+    if (cpu.is64) return unsignedAddress(cpu.registerWide(4));
     return BigInt((cpu.reg32(4) & cpu.get32(FIELD.stackMask)) >>> 0);
   }
   #linearStack(pointer: bigint): bigint {
@@ -435,7 +436,7 @@ export class Controller implements DebugController, RunControl {
     const { target, disassembler } = this.#parts;
     const { bytes, unmapped } = target.memory.readPartly('linear', target.programCounter, INSTRUCTION_BYTES);
     if (unmapped[0]?.from === 0) return null;
-    return disassembler().decode(bytes, BigInt(this.#hypervisor.cpu.rip), target.mode().bits, () => null);
+    return disassembler().decode(bytes, unsignedAddress(this.#hypervisor.cpu.rip), target.mode().bits, () => null);
   }
 }
 

@@ -5,7 +5,7 @@ import type { debugMethods } from '../api/debug.ts';
 import { FIELD, LDTR, SEGMENT, TR } from '../cpu/state/layout.ts';
 import type { CpuTarget } from './cpuTarget.ts';
 import { attributesText, descriptorType, isGate } from './descriptorText.ts';
-import { hexOf } from './numberText.ts';
+import { hexOf, unsignedAddress } from './numberText.ts';
 import type { AddressNamer } from './registerView.ts';
 
 export type TaskState = ResponseOf<(typeof debugMethods)['debug.taskState']>;
@@ -22,7 +22,7 @@ export const exceptionNames = [
 ] as const;
 
 interface Table {
-  readonly base: number;
+  readonly base: bigint;
   readonly limit: number;
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -32,7 +32,7 @@ interface Table {
   isMapped(offset: number, length: number): boolean;
 }
 
-function readTable(target: CpuTarget, base: number, limit: number, entryBytes: number, most: number): Table {
+function readTable(target: CpuTarget, base: bigint, limit: number, entryBytes: number, most: number): Table {
   const problems: string[] = [];
   const whole = Math.floor((limit + 1) / entryBytes);
   const count = Math.min(whole, most);
@@ -40,7 +40,7 @@ function readTable(target: CpuTarget, base: number, limit: number, entryBytes: n
   else if ((limit + 1) % entryBytes !== 0) problems.push(`the limit cuts the last entry short (${(limit + 1) % entryBytes} of ${entryBytes} bytes)`);
   if (whole > most) problems.push(`the limit leaves room for ${whole} entries, the CPU uses ${most}`);
   const length = count * entryBytes;
-  const { bytes, unmapped } = target.memory.readPartly('linear', BigInt(base), length);
+  const { bytes, unmapped } = target.memory.readPartly('linear', base, length);
   if (unmapped.length > 0) {
     const missing = unmapped.reduce((sum, { from, to }) => sum + to - from, 0);
     problems.push(missing === length ? 'the table is not in memory' : `${missing} bytes of the table are not in memory`);
@@ -57,7 +57,7 @@ export function descriptorTable(target: CpuTarget, table: 'gdt' | 'ldt' | 'idt',
   if (!isGlobal && ((cpu.segmentField(LDTR, SEGMENT.attributes) & 0x80) === 0 || (cpu.selector(LDTR) & 0xfffc) === 0)) {
     return { table, base: '0', limit: '0', entries: [], problem: 'there is no LDT: LDTR is null' };
   }
-  const base = isGlobal ? cpu.get32(FIELD.gdtrBase) : cpu.segmentBase(LDTR);
+  const base = unsignedAddress(isGlobal ? cpu.getWide(FIELD.gdtrBase) : cpu.segmentBase(LDTR));
   const limit = isGlobal ? cpu.get32(FIELD.gdtrLimit) & 0xffff : cpu.segmentField(LDTR, SEGMENT.limit);
   const read = readTable(target, base, limit, 8, DESCRIPTORS);
   const entries: Entry[] = [];
@@ -122,11 +122,11 @@ function gateTarget(target: CpuTarget, low: number, high: number, upper: number,
 function codeBase(target: CpuTarget, selector: number): bigint | null {
   const { cpu } = target;
   const isLocal = (selector & 4) !== 0;
-  const base = isLocal ? cpu.segmentBase(LDTR) : cpu.get32(FIELD.gdtrBase);
+  const base = isLocal ? cpu.segmentBase(LDTR) : cpu.getWide(FIELD.gdtrBase);
   const limit = isLocal ? cpu.segmentField(LDTR, SEGMENT.limit) : cpu.get32(FIELD.gdtrLimit);
   const offset = selector & 0xfff8;
   if (offset + 7 > limit) return null;
-  const bytes = target.memory.read('linear', BigInt((base + offset) >>> 0), 8);
+  const bytes = target.memory.read('linear', unsignedAddress(base + offset), 8);
   if (bytes === null) return null;
   const view = new DataView(bytes.buffer);
   const low = view.getUint32(0, true), high = view.getUint32(4, true);
@@ -139,7 +139,7 @@ function gateTable(target: CpuTarget, symbol: AddressNamer): DescriptorTable {
   const { cpu } = target;
   const long = (cpu.get32(FIELD.efer) & EFER_LMA) !== 0;
   const size = long ? 16 : 8;
-  const read = readTable(target, cpu.get32(FIELD.idtrBase), cpu.get32(FIELD.idtrLimit) & 0xffff, size, VECTORS);
+  const read = readTable(target, unsignedAddress(cpu.getWide(FIELD.idtrBase)), cpu.get32(FIELD.idtrLimit) & 0xffff, size, VECTORS);
   const entries: Entry[] = [];
   for (let vector = 0; vector < read.count; vector++) {
     const at = vector * size;
@@ -164,7 +164,7 @@ function gateTable(target: CpuTarget, symbol: AddressNamer): DescriptorTable {
 /** Real mode: four bytes a vector, offset and segment. */
 function vectorTable(target: CpuTarget, symbol: AddressNamer): DescriptorTable {
   const { cpu } = target;
-  const read = readTable(target, cpu.get32(FIELD.idtrBase), cpu.get32(FIELD.idtrLimit) & 0xffff, 4, VECTORS);
+  const read = readTable(target, unsignedAddress(cpu.getWide(FIELD.idtrBase)), cpu.get32(FIELD.idtrLimit) & 0xffff, 4, VECTORS);
   const entries: Entry[] = [];
   for (let vector = 0; vector < read.count; vector++) {
     if (!read.isMapped(vector * 4, 4)) continue;
@@ -182,7 +182,7 @@ function vectorTable(target: CpuTarget, symbol: AddressNamer): DescriptorTable {
   return { ...tableView('ivt', read, entries), problem: problems.join('; ') || null };
 }
 
-type FieldSpec = readonly [name: string, offset: number, size: 2 | 4, kind: 'code' | 'selector' | 'stack' | 'plain'];
+type FieldSpec = readonly [name: string, offset: number, size: 2 | 4 | 8, kind: 'code' | 'selector' | 'stack' | 'plain'];
 
 const general32: readonly FieldSpec[] = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'].map((name, n) => [name, 40 + n * 4, 4, 'plain']);
 const segments32: readonly FieldSpec[] = ['es', 'cs', 'ss', 'ds', 'fs', 'gs', 'ldt'].map((name, n) => [name, 72 + n * 4, 2, 'selector']);
@@ -201,6 +201,13 @@ const narrowFields: readonly FieldSpec[] = [
   ...['es', 'cs', 'ss', 'ds', 'ldt'].map((name, n): FieldSpec => [name, 34 + n * 2, 2, 'selector']),
 ];
 
+/** Long mode: stack pointers only (SDM 3A 7.7). */
+const longFields: readonly FieldSpec[] = [
+  ...[0, 1, 2].map((n): FieldSpec => [`rsp${n}`, 4 + n * 8, 8, 'stack']),
+  ...[1, 2, 3, 4, 5, 6, 7].map((n): FieldSpec => [`ist${n}`, 28 + n * 8, 8, 'plain']),
+  ['io map', 102, 2, 'plain'],
+];
+
 /** `debug.taskState`: the segment that TR names. */
 export function taskState(target: CpuTarget, symbol: AddressNamer): TaskState {
   const { cpu } = target;
@@ -211,18 +218,23 @@ export function taskState(target: CpuTarget, symbol: AddressNamer): TaskState {
   if (!cpu.isProtected || (cpu.selector(TR) & 0xfffc) === 0) {
     return { ...head, fields: [], problem: 'there is no task: TR has not been loaded' };
   }
-  const specs = wide ? wideFields : narrowFields;
+  const specs = cpu.isLong ? longFields : wide ? wideFields : narrowFields;
   const problems: string[] = [];
   const needed = wide ? 0x67 : 0x2b;
   if (limit < needed) problems.push(`the limit is below ${hexOf(needed)}h: switching to this task faults`);
   const length = Math.min(limit + 1, needed + 1);
-  const { bytes, unmapped } = target.memory.readPartly('linear', BigInt(base), length);
+  const { bytes, unmapped } = target.memory.readPartly('linear', unsignedAddress(base), length);
   if (unmapped.length > 0) problems.push('a part of the TSS is not in memory');
   const view = new DataView(bytes.buffer);
   const fields: TaskState['fields'] = [];
   for (const [name, offset, size, kind] of specs) {
     const hidden = offset + size > length || unmapped.some(({ from, to }) => offset < to && offset + size > from);
     if (hidden) continue;
+    if (size === 8) {
+      const pointer = view.getBigUint64(offset, true);
+      fields.push({ name, offset, value: hexOf(pointer, 16), note: kind === 'stack' ? `stack for ring ${name.at(-1)}` : `interrupt stack ${name.at(-1)}` });
+      continue;
+    }
     const value = size === 4 ? view.getUint32(offset, true) : view.getUint16(offset, true);
     fields.push({ name, offset, value: hexOf(value, size * 2), note: fieldNote(target, name, kind, value, symbol, base, limit) });
   }
@@ -245,7 +257,7 @@ function ioMapText(target: CpuTarget, base: number, limit: number, offset: numbe
   const last = Math.min(limit, offset + 8192);
   if (offset > limit) return 'beyond the limit: no ports without IOPL';
   const length = Math.min(last - offset + 1, 8192);
-  const { bytes, unmapped } = target.memory.readPartly('linear', BigInt(base + offset), length);
+  const { bytes, unmapped } = target.memory.readPartly('linear', unsignedAddress(base + offset), length);
   if (unmapped.length > 0) return 'the bitmap is not in memory';
   const allowed: string[] = [];
   let ports = 0;

@@ -60,6 +60,11 @@ export function sizeText(bytes: number): string {
 }
 
 /** As the manuals write it: `3F8h`. */
-export const hexText = (value: number | bigint, digits = 1): string => `${value.toString(16).toUpperCase().padStart(digits, '0')}h`;
 
-export const hexOf = (value: number | bigint, digits = 1): string => value.toString(16).padStart(digits, '0');
+/** Hexadecimal; negative numbers are addresses of the upper half of the 64-bit space. */
+export const hexOf = (value: number | bigint, digits = 1): string =>
+  (value < 0 ? BigInt.asUintN(64, BigInt(value)) : value).toString(16).padStart(digits, '0');
+/** As people write it: `0C0FFEEh`. */
+export const hexText = (value: number | bigint, digits = 1): string => `${hexOf(value, digits).toUpperCase()}h`;
+/** A linear address as the CPU holds it (a signed number) without its sign. */
+export const unsignedAddress = (address: number): bigint => BigInt.asUintN(64, BigInt(address));

@@ -1,6 +1,6 @@
 // Page tables for people: one address level by level, the whole space as folded ranges, and what the TLB holds.
 import type { AddressRange, PageWalk, TlbEntry } from '../api/debug.ts';
-import { TLB, TLB_SUPERVISOR, TLB_USER } from '../cpu/state/layout.ts';
+import { TLB, TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLBS } from '../cpu/state/layout.ts';
 import type { CpuTarget } from './cpuTarget.ts';
 import { hexOf, sizeText } from './numberText.ts';
 import { NO_EXECUTE, PTE, type PageRights, type Paging, type Walk, type WalkStep } from './paging.ts';
@@ -89,7 +89,7 @@ export function pageWalk(target: CpuTarget, devices: readonly DeviceRange[], add
   const problem = physical === null ? (stepProblem(walk.steps.at(-1)!) ?? 'not mapped') : rootProblem(target, walk);
   const name = physical === null ? 'nothing' : physicalName(target.cpu, target.physicalMap, devices, physical);
   return {
-    linear: hexOf(BigInt.asUintN(64, address), 8),
+    linear: hexOf(BigInt.asUintN(64, address), paging.linearBits === 48 ? 16 : 8),
     paging: pagingText(paging),
     levels: walk.steps.map((step) => levelView(paging, step)),
     physical: physical === null ? null : hexOf(physical, 8),
@@ -132,8 +132,9 @@ function allowed(paging: Paging, rights: PageRights): string {
 
 function inTlb(target: CpuTarget, linear: number): boolean {
   const { cpu } = target;
-  const low = (linear & ~0xfff) >>> 0, high = Math.floor(linear / FOUR_GIB);
-  return [TLB_SUPERVISOR, TLB_USER].some((tlb) => {
+  const signed = linear >= 2 ** 47 ? linear - 2 ** 48 : linear;
+  const low = (linear & ~0xfff) >>> 0, high = Math.floor(signed / FOUR_GIB) >>> 0;
+  return TLBS.some((tlb) => {
     const entry = (cpu.base + tlb + ((linear >>> 12) % TLB.entries) * TLB.bytes) >>> 2;
     return cpu.u32[entry] === low && cpu.u32[entry + 1] === high;
   });
@@ -171,7 +172,7 @@ export function addressSpace(
 export function tlbEntries(target: CpuTarget): TlbEntry[] {
   const { cpu } = target;
   const entries: (TlbEntry & { order: bigint })[] = [];
-  for (const [tlb, privilege] of [[TLB_SUPERVISOR, 'supervisor'], [TLB_USER, 'user']] as const) {
+  for (const [tlb, privilege] of [[TLB_SUPERVISOR, 'supervisor'], [TLB_SUPERVISOR_AC, 'supervisor'], [TLB_USER, 'user']] as const) {
     for (let index = 0; index < TLB.entries; index++) {
       const at = cpu.base + tlb + index * TLB.bytes;
       const read = cpu.view.getBigInt64(at + TLB.readTag, true), write = cpu.view.getBigInt64(at + TLB.writeTag, true);

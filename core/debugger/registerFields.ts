@@ -50,6 +50,12 @@ export const cr3PaeFields: readonly FieldRow[] = [
 ];
 
 export const cr4Fields: readonly FieldRow[] = [
+  ['SMAP', 21, 21, either('Supervisor Mode Access Prevention: the kernel touches user pages with EFLAGS.AC only', 'the kernel may touch user pages')],
+  ['SMEP', 20, 20, either('Supervisor Mode Execution Prevention: the kernel executes no user pages', 'the kernel may execute user pages')],
+  ['OSXSAVE', 18, 18, 'the system saves extended state with XSAVE'],
+  ['PCIDE', 17, 17, either('Process-Context Identifiers on', 'Process-Context Identifiers off')],
+  ['FSGSBASE', 16, 16, either('RDFSBASE and its like in any ring', 'RDFSBASE and its like undefined')],
+  ['UMIP', 11, 11, either('User Mode Instruction Prevention: SGDT, SIDT, SLDT, STR, SMSW in ring 0 only', 'SGDT and its like in any ring')],
   ['OSXMMEXCPT', 10, 10, 'the system handles SIMD floating-point exceptions (#XM)'],
   ['OSFXSR', 9, 9, 'the system saves SSE state with FXSAVE'],
   ['PCE', 8, 8, either('RDPMC in any ring', 'RDPMC in ring 0 only')],

@@ -2,7 +2,7 @@
 import type { RegisterGroup, RegisterRecord, SegmentRecord } from '../api/debug.ts';
 import type { Device } from '../bus/device.ts';
 import { FIELD, SEGMENT } from '../cpu/state/layout.ts';
-import { generalNames, msrNames, segmentIndexes, type SegmentName } from './cpuRegisters.ts';
+import { generalNames, msrNames, segmentIndexes, type SegmentName, wideNames } from './cpuRegisters.ts';
 import type { CpuTarget } from './cpuTarget.ts';
 import { attributesText, descriptorType } from './descriptorText.ts';
 import { extendedText, hexOf } from './numberText.ts';
@@ -45,7 +45,7 @@ class RegisterView {
         id: 'control', title: 'Control', registers: [
           this.#register('cr0', '', cr0Fields),
           this.#register('cr2', 'address of the last page fault'),
-          this.#register('cr3', 'address space', pae ? cr3PaeFields : cr3Fields),
+          this.#register('cr3', 'address space', this.#target.cpu.isLong ? cr3Fields : pae ? cr3PaeFields : cr3Fields),
           this.#register('cr4', '', cr4Fields),
           { ...this.#register('efer', '', eferFields), editable: this.#target.cpu.debugAccess.msrs.includes(0xc0000080) },
         ],
@@ -88,6 +88,7 @@ class RegisterView {
 
   #general(): RegisterRecord[] {
     const { cpu } = this.#target;
+    if (cpu.isLong) return this.#generalWide();
     const registers = generalNames.map((name, index) => {
       const isStack = name === 'esp' || name === 'ebp';
       const base = cpu.segmentBase(isStack ? segmentIndexes.ss : segmentIndexes.ds);
@@ -98,6 +99,21 @@ class RegisterView {
     const moved = cpu.segmentBase(segmentIndexes.cs) !== 0 ? `linear ${linear}h` : '';
     registers.push(this.#register('eip', place ?? moved));
     return registers;
+  }
+
+  /** In long mode all sixteen, whatever code runs. */
+  #generalWide(): RegisterRecord[] {
+    const registers = wideNames.map((name) =>
+      this.#register(name, name === 'rsp' ? 'stack' : this.#wideNote(this.#value(name))),
+    );
+    return [...registers, this.#register('rip', this.#symbol(this.#target.programCounter) ?? '')];
+  }
+
+  #wideNote(value: bigint): string {
+    if (value < SMALLEST_POINTER) return '';
+    const top = this.#value('rsp');
+    if (value >= top && value < top + STACK_BYTES) return 'stack';
+    return this.#symbol(value) ?? '';
   }
 
   #pointerNote(address: number): string {
@@ -176,7 +192,7 @@ class RegisterView {
 
   #sse(): RegisterRecord[] {
     const floats = new DataView(new ArrayBuffer(16));
-    const vectors = Array.from({ length: 8 }, (_, n) => {
+    const vectors = Array.from({ length: this.#target.cpu.isLong ? 16 : 8 }, (_, n) => {
       const value = this.#value(`xmm${n}`);
       floats.setBigUint64(0, value & 0xffffffffffffffffn, true);
       floats.setBigUint64(8, value >> 64n, true);

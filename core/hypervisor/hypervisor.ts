@@ -3,6 +3,7 @@ import type { ResetKind, Timer } from '../bus/device.ts';
 import { Emitter } from '../base/emitter.ts';
 import { Cpu, type CpuHost, type ExitKind } from '../cpu/cpu.ts';
 import { CS, EXIT } from '../cpu/state/layout.ts';
+import { pageOf } from '../cpu/state/addresses.ts';
 import type { CpuModel } from '../cpu/state/cpuModels.ts';
 import { deliverExternal } from '../cpu/system/interrupts.ts';
 import type { HostClock } from '../host/clock.ts';
@@ -245,7 +246,7 @@ export class Hypervisor implements CpuHost {
   }
   /** Linear address of the next instruction. */
   get linearPc(): number {
-    return (this.cpu.segmentBase(CS) + this.cpu.rip) >>> 0;
+    return this.cpu.wrapLinear(this.cpu.segmentBase(CS) + this.cpu.rip);
   }
   /** The guest was moved by hand: it continues here, and a breakpoint here is passed. */
   placeChanged(): void {
@@ -446,7 +447,7 @@ export class Hypervisor implements CpuHost {
     this.#atBoundary = exit === EXIT.budget;
     const straight = exit === EXIT.breakpoint || exit === EXIT.interrupted;
     // Running on into another page is a point where slices may end.
-    const samePage = (pc ^ this.linearPc) >>> 12 === 0;
+    const samePage = pageOf(pc) === pageOf(this.linearPc);
     this.#interruptedUntil = straight && (samePage || exit === EXIT.breakpoint) ? until : null;
     if (this.#control?.stopsHere(exit)) this.pause();
     else if (exit === EXIT.breakpoint) this.#passAt = this.linearPc;

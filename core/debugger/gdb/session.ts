@@ -7,7 +7,7 @@ import { DebugError, type BreakpointList, type DebugController, type DebugTarget
 import {
   ACK_BYTES, bytesToHex, encodePacket, hexToBytes, MAX_PACKET_BYTES, NAK_BYTES, PacketReader, parseHex, textToPayload,
 } from './packets.ts';
-import { gdbRegisters, memoryMap, readRegister, targetDescription, writeRegister } from './targetDescription.ts';
+import { type GdbRegister, memoryMap, readRegister, registersFor, targetDescription, writeRegister } from './targetDescription.ts';
 
 /** What a session works on. */
 export interface GdbPorts {
@@ -66,9 +66,13 @@ export class GdbSession implements Disposable {
   /** A pause or step that this session asked for is under way. */
   #stopsSoon = false;
 
+  /** As GDB was told. */
+  #registers: readonly GdbRegister[];
+
   constructor(connection: ByteConnection, ports: GdbPorts, onEnd: () => void) {
     this.#connection = connection;
     this.#ports = ports;
+    this.#registers = registersFor(ports.target);
     this.#onEnd = onEnd;
     this.#reader = new PacketReader({
       packet: (payload) => this.#packet(payload),
@@ -171,7 +175,7 @@ export class GdbSession implements Disposable {
     const rest = payload.slice(1);
     switch (payload[0]) {
       case '?': return this.#whyStopped();
-      case 'g': return gdbRegisters.map((register) => readRegister(this.#ports.target, register)).join('');
+      case 'g': return this.#registers.map((register) => readRegister(this.#ports.target, register)).join('');
       case 'G': return this.#writeAll(rest);
       case 'p': return this.#readOne(rest);
       case 'P': return this.#writeOne(rest);
@@ -312,8 +316,8 @@ export class GdbSession implements Disposable {
   }
 
   #jump(address: bigint): boolean {
-    const register = gdbRegisters.find(({ source }) => source === 'pc')!;
-    const hex = bytesToHex(Uint8Array.from({ length: 4 }, (_, index) => Number((address >> BigInt(index * 8)) & 0xffn)));
+    const register = this.#registers.find(({ source }) => source === 'pc')!;
+    const hex = bytesToHex(Uint8Array.from({ length: register.bits / 8 }, (_, index) => Number((address >> BigInt(index * 8)) & 0xffn)));
     const done = writeRegister(this.#ports.target, register, hex);
     if (done) this.#ports.controller.changed();
     return done;
@@ -352,7 +356,7 @@ export class GdbSession implements Disposable {
 
   #writeAll(hex: string): string {
     let at = 0, done = true;
-    for (const register of gdbRegisters) {
+    for (const register of this.#registers) {
       const part = hex.slice(at, at + register.bits / 4);
       if (part === '') break;
       at += part.length;
@@ -363,13 +367,13 @@ export class GdbSession implements Disposable {
   }
 
   #readOne(text: string): string {
-    const register = gdbRegisters[Number(parseHex(text) ?? -1n)];
+    const register = this.#registers[Number(parseHex(text) ?? -1n)];
     return register === undefined ? INVALID : readRegister(this.#ports.target, register);
   }
 
   #writeOne(text: string): string {
     const [number, hex] = text.split('=');
-    const register = gdbRegisters[Number(parseHex(number) ?? -1n)];
+    const register = this.#registers[Number(parseHex(number) ?? -1n)];
     if (register === undefined || hex === undefined) return INVALID;
     if (!writeRegister(this.#ports.target, register, hex)) return INVALID;
     this.#ports.controller.changed();
@@ -481,6 +485,7 @@ export class GdbSession implements Disposable {
     const [, object, annex, offsetText, lengthText] = match;
     const { target } = this.#ports;
     if (object === 'features' ? annex !== 'target.xml' : annex !== '') return 'E00';
+    if (object === 'features') this.#registers = registersFor(target);
     const document = textToPayload(object === 'features' ? targetDescription(target) : memoryMap(target, this.#ports.physicalRanges()));
     const offset = parseInt(offsetText, 16), length = Math.min(parseInt(lengthText, 16), MAX_READ_BYTES);
     if (offset > document.length) return 'E01';

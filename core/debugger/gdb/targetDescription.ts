@@ -50,14 +50,50 @@ const system: readonly GdbRegister[] = [
   row('real_eip', 32, 'uint32', 'eip'),
 ].map((register) => ({ ...register, group: 'system' }));
 
-const features = [
+const coreWide: readonly GdbRegister[] = [
+  ...many('rax rbx rcx rdx rsi rdi', (name) => row(name, 64, 'int64')),
+  ...many('rbp rsp', (name) => row(name, 64, 'data_ptr')),
+  ...many('r8 r9 r10 r11 r12 r13 r14 r15', (name) => row(name, 64, 'int64')),
+  row('rip', 64, 'code_ptr', 'pc'),
+  ...core.filter(({ name }) => name === 'eflags'),
+  ...core.slice(core.findIndex(({ name }) => name === 'cs')),
+];
+const sseWide: readonly GdbRegister[] = [
+  ...Array.from({ length: 16 }, (_, number) => row(`xmm${number}`, 128, 'vec128')),
+  row('mxcsr', 32, 'i386_mxcsr', 'mxcsr', 'vector'),
+];
+const segmentsWide: readonly GdbRegister[] = many('fs gs', (name) => row(`${name}_base`, 64, 'int64', `${name}.base`));
+/** Wider in long mode; what has its own feature there is left out. */
+const systemWide: readonly GdbRegister[] = [
+  ...system.flatMap((register): GdbRegister[] => {
+    const { name } = register;
+    if (name === 'real_eip' || name === 'fs_base' || name === 'gs_base') return [];
+    const isWide = /^(cr2|cr3|dr[0-3]|[gil]dtr_base|tr_base)$/.test(name);
+    return [isWide ? { ...register, bits: 64, type: name === 'cr2' ? 'data_ptr' : 'uint64' } : register];
+  }),
+  ...many('cr8', (name) => row(name, 32, 'uint32', name, 'system')),
+  ...many('kernel_gs_base lstar star', (name) => row(name, 64, 'uint64', name, 'system')),
+];
+
+type Features = readonly (readonly [name: string, registers: readonly GdbRegister[]])[];
+const features: Features = [
   ['org.gnu.gdb.i386.core', core],
   ['org.gnu.gdb.i386.sse', sse],
   ['org.trapeze.i386.system', system],
-] as const;
+];
+const featuresWide: Features = [
+  ['org.gnu.gdb.i386.core', coreWide],
+  ['org.gnu.gdb.i386.sse', sseWide],
+  ['org.gnu.gdb.i386.segments', segmentsWide],
+  ['org.trapeze.i386.system', systemWide],
+];
 
-/** In the order of their numbers. */
+/** In the order of their numbers: of 32 bits, and of long mode. */
 export const gdbRegisters: readonly GdbRegister[] = features.flatMap(([, registers]) => registers);
+const gdbRegistersWide: readonly GdbRegister[] = featuresWide.flatMap(([, registers]) => registers);
+/** What GDB is told when it asks; a later change of the mode does not change it. */
+export const registersFor = (target: DebugTarget): readonly GdbRegister[] =>
+  target.mode().addressBytes === 8 ? gdbRegistersWide : gdbRegisters;
 
 export function readRegister(target: DebugTarget, { source, bits }: GdbRegister): string {
   const value = source === 'pc' ? target.programCounter : target.registers.get(source);
@@ -71,6 +107,7 @@ export function writeRegister(target: DebugTarget, register: GdbRegister, hex: s
   const value = fromLittleEndianHex(hex);
   if (value === null) return false;
   if (register.source !== 'pc') return target.registers.set(register.source, value);
+  if (register.bits === 64) return target.registers.set('pc', value);
   const base = target.registers.get('cs.base') ?? 0n;
   return target.registers.set('eip', BigInt.asUintN(32, value - base));
 }
@@ -101,8 +138,14 @@ const types: Readonly<Record<string, string>> = {
 /** target.xml. GDB asks once: in 16-bit code it starts with `i8086`, later `set architecture i386` changes that. */
 export function targetDescription(target: DebugTarget): string {
   // GDB's default, Linux, does not exist for the 8086: it would warn.
+  const wide = target.mode().addressBytes === 8;
+  if (wide) return describe('<architecture>i386:x86-64</architecture>', featuresWide);
   const architecture = target.mode().bits === 16 ? '<architecture>i8086</architecture><osabi>none</osabi>' : '<architecture>i386</architecture>';
-  const parts = features.map(([name, registers]) => {
+  return describe(architecture, features);
+}
+
+function describe(architecture: string, from: Features): string {
+  const parts = from.map(([name, registers]) => {
     const rows = registers.map(({ name: register, bits, type, group }) =>
       `<reg name="${register}" bitsize="${bits}" type="${type}"${group === undefined ? '' : ` group="${group}"`}/>`,
     );
@@ -110,6 +153,9 @@ export function targetDescription(target: DebugTarget): string {
   });
   return `<?xml version="1.0"?><!DOCTYPE target SYSTEM "gdb-target.dtd"><target version="1.0">${architecture}${parts.join('')}</target>`;
 }
+
+/** In long mode all linear addresses count as RAM. */
+const wholeSpace = `<?xml version="1.0"?><!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN" "http://sourceware.org/gdb/gdb-memory-map.dtd"><memory-map><memory type="ram" start="0x0" length="0xffffffffffffffff"/></memory-map>`;
 
 /**
  * The memory map. GDB refuses addresses outside of it and takes them for linear ones, so all that is no ROM counts as RAM,
@@ -128,6 +174,7 @@ export function memoryMap(target: DebugTarget, physical: readonly PhysicalRange[
     add('rom', from, to);
     at = to;
   }
+  if (target.mode().addressBytes === 8) return wholeSpace;
   add('ram', at, 2 ** 32);
   return `<?xml version="1.0"?><!DOCTYPE memory-map PUBLIC "+//IDN gnu.org//DTD GDB Memory Map V1.0//EN" "http://sourceware.org/gdb/gdb-memory-map.dtd"><memory-map>${rows.join('')}</memory-map>`;
 }

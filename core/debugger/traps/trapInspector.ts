@@ -11,7 +11,7 @@ import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import type { MachineInspection } from '../../machine/inspection.ts';
 import type { Controller, ExitListener } from '../controller.ts';
 import { exceptionNames } from '../descriptorTables.ts';
-import { hexText } from '../numberText.ts';
+import { hexText, unsignedAddress } from '../numberText.ts';
 import type { SymbolSource, TargetMemory } from '../target.ts';
 import { audit, wide } from './audit.ts';
 import type { ExitPolicies } from './exitPolicies.ts';
@@ -128,7 +128,7 @@ export class TrapInspector implements ExitListener {
     const linear = hypervisor.linearPc;
     const trap = { ...EMPTY_TRAP, linear, kind, a, b, c, d };
     const { cause, hypervisor: did, answer } = trapWords(trap, inspection);
-    const where = symbolText(BigInt(linear)) ?? hexText(linear, 8);
+    const where = symbolText(unsignedAddress(linear)) ?? hexText(linear, 8);
     onLog(`${cause} at ${where}: ${did}${answer === '' ? '' : `, ${answer}`}`);
   }
 
@@ -193,7 +193,7 @@ export class TrapInspector implements ExitListener {
       instructions: recorded.instructions,
       guestNs: recorded.guestNs,
       address: recorded.linear.toString(16).padStart(8, '0'),
-      symbol: this.#parts.symbolText(BigInt(recorded.linear)),
+      symbol: this.#parts.symbolText(unsignedAddress(recorded.linear)),
       code: this.#code(recorded),
       privilege: recorded.privilege,
       exitClass: recorded.kind,
@@ -208,11 +208,11 @@ export class TrapInspector implements ExitListener {
     const key = `${linear} ${handler}`;
     const known = this.#codes.get(key);
     if (known !== undefined) return known;
-    const { bytes, unmapped } = this.#parts.memory.readPartly('linear', BigInt(linear), INSTRUCTION_BYTES);
+    const { bytes, unmapped } = this.#parts.memory.readPartly('linear', unsignedAddress(linear), INSTRUCTION_BYTES);
     const row = handler >= PSEUDO_COUNT ? handlerTable.handlers[handler - PSEUDO_COUNT]?.row : undefined;
     let text = row === undefined ? '' : row.mnemonic.toLowerCase();
     if (unmapped[0]?.from !== 0) {
-      const decoded = this.#parts.disassembler().decode(bytes, BigInt(offset), bits, () => null);
+      const decoded = this.#parts.disassembler().decode(bytes, unsignedAddress(offset), bits, () => null);
       text = decoded.parts.map((part) => part.text).join('');
     }
     if (this.#codes.size >= CACHED_TEXTS) this.#codes.clear();
@@ -276,8 +276,8 @@ export class TrapInspector implements ExitListener {
     const recorder = this.#recorder;
     const places = new Map<string, { address: bigint; symbol: string | null; samples: number; exits: number }>();
     const note = (linear: number, samples: number, exits: number): void => {
-      const nearest = by === 'symbol' ? this.#parts.symbols.nearest(BigInt(linear)) : null;
-      const address = nearest?.address ?? BigInt(Math.floor(linear / 4096) * 4096);
+      const nearest = by === 'symbol' ? this.#parts.symbols.nearest(unsignedAddress(linear)) : null;
+      const address = nearest?.address ?? unsignedAddress(Math.floor(linear / 4096) * 4096);
       const key = nearest?.name ?? address.toString(16);
       const known = places.get(key);
       if (known !== undefined) {

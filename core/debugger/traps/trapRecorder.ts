@@ -7,6 +7,9 @@ import type { ExitListener } from '../controller.ts';
 export const TRAP_CAPACITY = 1 << 16;
 const MASK = TRAP_CAPACITY - 1;
 /** Exits within exits: a page fault while a device is read. */
+/** By CODE_MODE: 16-bit, 32-bit, 64-bit, flat 32-bit code. */
+const WIDTH_CODES = [0, 1, 2, 1];
+const WIDTHS = [16, 32, 64] as const;
 const DEPTH = 8;
 /** Different addresses that samples are counted for. */
 const SAMPLED_PAGES = 65536;
@@ -20,7 +23,7 @@ export interface RecordedTrap {
   readonly linear: number;
   readonly offset: number;
   readonly handler: number;
-  readonly bits: 16 | 32;
+  readonly bits: 16 | 32 | 64;
   readonly privilege: number;
   readonly kind: ExitKind;
   readonly a: number;
@@ -43,8 +46,8 @@ export class TrapRecorder implements ExitListener {
   readonly places = new Map<number, number>();
   readonly #instructions = new Float64Array(TRAP_CAPACITY);
   readonly #guestNs = new Float64Array(TRAP_CAPACITY);
-  readonly #linear = new Uint32Array(TRAP_CAPACITY);
-  readonly #offset = new Uint32Array(TRAP_CAPACITY);
+  readonly #linear = new Float64Array(TRAP_CAPACITY);
+  readonly #offset = new Float64Array(TRAP_CAPACITY);
   /** handler | privilege << 16 | (32-bit code) << 18 | kind << 20. */
   readonly #what = new Uint32Array(TRAP_CAPACITY);
   readonly #a = new Float64Array(TRAP_CAPACITY);
@@ -73,10 +76,11 @@ export class TrapRecorder implements ExitListener {
     const { u32, u16, word } = this.#cpu;
     const record = u32[word + (FIELD.record >>> 2)]!;
     const handler = record === 0 ? 0 : u16[record >>> 1]!;
-    const offset = record === 0 ? u32[word + (FIELD.rip >>> 2)]! : u32[word + (FIELD.pageRip >>> 2)]! + (u16[(record + RECORD.place) >>> 1]! >>> 4);
-    this.#beganOffset = offset >>> 0;
-    this.#beganLinear = (offset + this.#cpu.segmentBase(CS)) >>> 0;
-    this.#beganWhat = handler | (u32[word + (FIELD.cpl >>> 2)]! << 16) | ((u32[word + (FIELD.codeMode >>> 2)] ?? 0) === 0 ? 0 : 1 << 18);
+    const cpu = this.#cpu;
+    const offset = record === 0 ? cpu.rip : cpu.getWide(FIELD.pageRip) + (u16[(record + RECORD.place) >>> 1]! >>> 4);
+    this.#beganOffset = cpu.wrapLinear(offset);
+    this.#beganLinear = cpu.wrapLinear(offset + cpu.segmentBase(CS));
+    this.#beganWhat = handler | (u32[word + (FIELD.cpl >>> 2)]! << 16) | (WIDTH_CODES[u32[word + (FIELD.codeMode >>> 2)]!]! << 18);
     this.#beganCount = this.#cpu.instructionCount;
   }
 
@@ -129,7 +133,7 @@ export class TrapRecorder implements ExitListener {
       linear: this.#linear[at]!,
       offset: this.#offset[at]!,
       handler: what & 0xffff,
-      bits: (what & (1 << 18)) === 0 ? 16 : 32,
+      bits: WIDTHS[(what >>> 18) & 3]!,
       privilege: (what >>> 16) & 3,
       kind: exitClasses[what >>> 20]!,
       a: this.#a[at]!,
