@@ -270,7 +270,7 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
     if (stream.below(2) === 0) maker.setRegister(RCX, (maker.register(RCX) & ~0xffn) | BigInt(stream.below(70)));
   } else if (/^(Loop|Loope|Loopne|Jcxz|Jecxz|Jrcxz)$/.test(mnemonic)) {
     maker.setRegister(RCX, stream.pick([0n, 1n, 2n, 0x10000n, 0xffffn, 0xffffffffn, 0x100000000n, 0x100000001n, -1n]));
-  } else if (/^Cmpxchg/.test(mnemonic) && !isRegisterForm && maker.pieceAt >= 0 && stream.below(2) === 0) {
+  } else if (mnemonic.startsWith('Cmpxchg') && !isRegisterForm && maker.pieceAt >= 0 && stream.below(2) === 0) {
     const wide = mnemonic === 'Cmpxchg16b', at = maker.pieceAt;
     const part = (offset: number): bigint => (wide || mnemonic === 'Cmpxchg' ? maker.view.getBigUint64(at + offset, true) : BigInt(maker.view.getUint32(at + offset, true)));
     maker.setRegister(RAX, part(0));
@@ -287,7 +287,7 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
     maker.place(Number(maker.register(RDI)));
     maker.place(Number(maker.register(RSI)));
   } else if (mnemonic === 'Xlatb') maker.setRegister(RBX, BigInt(DATA_BASE + 0x200));
-  else if (/^Maskmov/.test(mnemonic)) maker.setRegister(RDI, BigInt(DATA_BASE + stream.pick([0x200, 0x211, 0x300, READ_ONLY + 64, 0x4000])));
+  else if (mnemonic.startsWith('Maskmov')) maker.setRegister(RDI, BigInt(DATA_BASE + stream.pick([0x200, 0x211, 0x300, READ_ONLY + 64, 0x4000])));
   else if (mnemonic === 'Leave' || mnemonic === 'Enter') maker.setRegister(RBP, BigInt(operandPlace(stream, 8)));
   else if (mnemonic === 'Fxrstor' || mnemonic === 'Fxrstor64') {
     if (maker.pieceAt >= 0 && stream.below(8) !== 0) maker.view.setUint32(maker.pieceAt + 24, stream.below(0x10000), true);
