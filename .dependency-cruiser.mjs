@@ -24,7 +24,11 @@ const layers = [
     to: ['^core/cpu/(state|emit|semantics|decode)/', '^core/mmu/'],
   },
   // What holds the parts together: the CPU itself, its code cache and the TypeScript helpers.
-  { name: 'cpu', from: '^core/cpu/([^/]+\\.ts$|system/|x87/|vector/)', to: ['^core/base/', '^core/mmu/', '^core/cpu/'] },
+  {
+    name: 'cpu',
+    from: '^core/cpu/([^/]+\\.ts$|system/|x87/|vector/)',
+    to: ['^core/base/', '^core/mmu/', '^core/cpu/'],
+  },
   {
     name: 'devices',
     from: '^core/devices/',

@@ -87,13 +87,20 @@ const linux: Probe = (image, head) => {
   };
 };
 
-/** Multiboot 0.6.96, 3.1: a header in the first 8192 bytes, aligned to 4, whose three fields add up to 0. */
-const multiboot: Probe = (_image, head) => {
+/** Multiboot 0.6.96 (then Multiboot2), 3.1: a header in the first 8192 bytes, aligned to 4, whose three fields add up to 0. */
+const multiboot: Probe = (image, head) => {
+  const format = startsWith(head, [0x7f, 0x45, 0x4c, 0x46]) ? 'ELF with a ' : '';
   for (let at = 0; at + 12 <= head.length; at += 4) {
     if (u32(head, at) !== 0x1badb002) continue;
     if (((u32(head, at) + u32(head, at + 4) + u32(head, at + 8)) & 0xffffffff) !== 0) continue;
-    const format = startsWith(head, [0x7f, 0x45, 0x4c, 0x46]) ? 'ELF with a ' : '';
     return { kind: 'multiboot', evidence: `${format}Multiboot 1 header at offset ${at}` };
+  }
+  // Multiboot2 2.0, 3.1: in the first 32768 bytes, aligned to 8, four fields that add up to 0.
+  const start = image.read(0, Math.min(32768, image.sizeBytes));
+  for (let at = 0; at + 16 <= start.length; at += 8) {
+    if (u32(start, at) !== 0xe85250d6) continue;
+    if (([0, 4, 8, 12].reduce((sum, field) => sum + u32(start, at + field), 0) & 0xffffffff) !== 0) continue;
+    return { kind: 'multiboot', evidence: `${format}Multiboot 2 header at offset ${at}` };
   }
   return null;
 };
@@ -201,7 +208,7 @@ const KNOWN_OTHERS: readonly (readonly [string, string])[] = [
 
 function describeUnknown(image: ImageReader, head: Uint8Array): string {
   if (startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) {
-    return `an ELF file${head[4] === 2 ? ' for 64-bit' : ''} without a Multiboot 1 header`;
+    return `an ELF file${head[4] === 2 ? ' for 64-bit' : ''} without a Multiboot header`;
   }
   for (const [text, name] of KNOWN_OTHERS) {
     if ([...text].every((character, index) => head[index] === character.charCodeAt(0))) return name;

@@ -10,7 +10,7 @@ import type { ImageKind } from './imageKinds.ts';
 import { ImageReader } from './imageReader.ts';
 
 export const EXPECTED_IMAGE =
-  'an ISO 9660 CD image, a raw disk or floppy image, a Linux kernel (bzImage) or a Multiboot 1 kernel';
+  'an ISO 9660 CD image, a raw disk or floppy image, a Linux kernel (bzImage) or a Multiboot kernel';
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
@@ -89,7 +89,7 @@ function multibootDetection(kernel: Inspected, files: readonly Inspected[]): Det
     title: `Multiboot kernel ${kernel.name}`,
     evidence: evidenceOf(kernel),
     files: [
-      detected(kernel, 'kernel', 'Multiboot 1 kernel'),
+      detected(kernel, 'kernel', 'Multiboot kernel'),
       ...modules.map((file) => detected(file, 'module', 'Multiboot module')),
     ],
     warnings: [],
@@ -265,7 +265,7 @@ export function checkAttachment(file: string, place: 'disk' | 'cdrom' | 'floppy'
     disk: 'a raw disk image',
     cdrom: 'a CD image',
     floppy: 'a floppy image',
-    kernel: 'a Linux or Multiboot 1 kernel',
+    kernel: 'a Linux or Multiboot kernel',
   }[place];
   const found = inspected.found.kind === 'unknown' ? inspected.found.found : `a ${kind} image`;
   const wrong = (): Failure =>

@@ -1,20 +1,20 @@
-// Debian's text installer for i386: its first menu on the screen, moved with keys.
+// Debian's text installer for i386 and amd64: its first menu on the screen, moved with keys.
 import { expect, it } from 'vitest';
 import { BootMachine, guestFile } from './bootMachine.ts';
 
 /** Less makes the installer stop at a warning first ("Entering low memory mode"). */
 const MEMORY_MIB = 512;
 
-it("Debian's text installer shows its menu and follows the keys", async () => {
+it.each([['i386', ''], ['amd64', '64']])("Debian's text installer for %s shows its menu and follows the keys", async (_name, suffix) => {
   using guest = BootMachine.start({
     memoryMiB: MEMORY_MIB,
     kernel: {
-      path: guestFile('installerKernel'),
-      initrd: guestFile('installerInitrd'),
+      path: guestFile(`installerKernel${suffix}`),
+      initrd: guestFile(`installerInitrd${suffix}`),
       commandLine: 'vga=normal fb=false priority=low --- quiet',
     },
   });
-  await guest.waitForScreen(/Debian installer main menu[^]*<Tab> moves/, 200);
+  await guest.waitForScreen(/Debian installer main menu[^]*<Tab> moves/, 540);
   const menu = guest.screen();
   const lineOf = (text: string): number => menu.findIndex((line) => line.includes(text));
   const selected = (): number | undefined => guest.machine.display.text()?.cursor?.row;
@@ -29,4 +29,4 @@ it("Debian's text installer shows its menu and follows the keys", async () => {
   await guest.waitUntil(() => selected() === lineOf('Choose language'), 10, 'waiting for the selection to move up');
   guest.press('enter');
   await guest.waitForScreen(/Select a language/, 60);
-});
+}, 600_000);

@@ -188,6 +188,19 @@ describe.each([['32-bit', false], ['64-bit', true]])('%s mode', (_name, wide) =>
     expect(run(XSAVE)).toBe(UD);
   });
 
+  test('MASKMOVDQU writes the bytes whose mask has its sign, in the segment that a prefix names', () => {
+    cpu.setSegment(4, 0x10, 0x100, 0xffffffff, 0xc093);
+    cpu.setReg32(7, DATA + 8);
+    setXmm(0, 0x0807060504030201n, 0x100f0e0d0c0b0a09n);
+    setXmm(1, 0x80000000000080ffn, 0x7fn);
+    expect(run('660ff7c1')).toBe(-1);
+    expect(Buffer.from(machine.ram.subarray(DATA + 8, DATA + 24)).toString('hex')).toBe('01020000000000080000000000000000');
+    expect(run('64660ff7c1')).toBe(-1);
+    const there = DATA + 8 + cpu.segmentBase(4);
+    expect(there).toBe(DATA + 0x108);
+    expect(Buffer.from(machine.ram.subarray(there, there + 8)).toString('hex')).toBe('0102000000000008');
+  });
+
   test('AVX encodings are undefined', () => {
     for (const hex of ['c5fc58c1', 'c4e27d18c0', '62f17c4858c1']) expect(run(hex), hex).toBe(UD);
   });

@@ -1,7 +1,7 @@
 // Vector instructions: MMX, SSE and what follows (SDM 2D A.3 to A.4), and those on general registers that came with them,
 // some under a VEX prefix.
 //
-// Where we depart from the manual: VEX.L is not looked at where it must be zero.
+// Where we depart from the manual: mandatory prefixes that it leaves undefined are #UD, as on silicon.
 import { i32 } from '../emit/expressions.ts';
 import { i16x8, i32x4, i64x2, i8x16, v128, type V128 } from '../emit/vectors.ts';
 import type { Semantics } from '../semantics/context.ts';

@@ -1,4 +1,4 @@
-// SSE4.2 string comparisons (SDM 1 14.?, SDM 2B 4.1 "Imm8 control byte operation", PCMPESTRI and its kin).
+// SSE4.2 string comparisons (SDM 2B 4.1, PCMPESTRI and its kin).
 import type { Cpu } from '../cpu.ts';
 import { FIELD, FLAG, RAX, RCX, RDX } from '../state/layout.ts';
 import type { HelperBody } from '../system/helpers.ts';

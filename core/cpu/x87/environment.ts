@@ -2,7 +2,9 @@
 // (SDM 1 8.1.10, 10.5; SDM 2A).
 //
 // Where we depart from the manual: without CR0.NE a pending exception is ignored as with IGNNE# asserted; FERR# has no pin.
+import { PHYSICAL_CODE } from '../../mmu/physicalMap.ts';
 import type { Cpu } from '../cpu.ts';
+import { ACCESS, NOT_RAM } from '../interpreter/memoryFunctions.ts';
 import { CR4, hasFeature } from '../state/cpuModels.ts';
 import { CODE_MODE, CS, FIELD, RAX, SEGMENT } from '../state/layout.ts';
 import { raise, VECTOR } from '../system/faults.ts';
@@ -185,27 +187,46 @@ const vectorCount = (cpu: Cpu): number => (cpu.get32(FIELD.codeMode) === CODE_MO
 const controlMask = (cpu: Cpu): number => (cpu.get32(FIELD.mxcsrReserved) === 0 ? 0xffff : 0);
 export const controlReserved = (cpu: Cpu): number => 0xffff0000 | cpu.get32(FIELD.mxcsrReserved);
 
+/** The memory of an image, by words. */
+interface Image {
+  get(at: number): number;
+  put(at: number, value: number): void;
+}
+/** Checked for writing as a whole, if so. Plain RAM within a page is reached at once, the rest word by word. */
+function imageOf(cpu: Cpu, o: Operands, bytes: number, write: boolean): Image {
+  const linear = cpu.linearAddress(o.segment, o.address, bytes, write);
+  if (write) cpu.probeWrite(linear, bytes);
+  const slow: Image = { get: (at) => o.readM(at, 4) >>> 0, put: (at, value) => o.writeM(at, value, 4) };
+  if ((linear & 0xfff) + bytes > 4096 || cpu.get32(FIELD.breakpointsArmed) !== 0) return slow;
+  const host = cpu.translate(linear, cpu.userAccess | (write ? ACCESS.write : 0));
+  if (host <= NOT_RAM) return slow;
+  const entry = cpu.u32[(cpu.map.physicalMap >>> 2) + (cpu.get32(FIELD.mmioAddress) >>> 12)];
+  if (write && (entry & PHYSICAL_CODE) !== 0) return slow;
+  const first = host >>> 2;
+  return { get: (at) => cpu.u32[first + (at >>> 2)], put: (at, value) => void (cpu.u32[first + (at >>> 2)] = value) };
+}
+
 /** Bytes 0 to 23 and 32 to 159 of the image (SDM 2A table 3-43); with REX.W the pointers are 64 bits wide, without selectors. */
-function saveX87(cpu: Cpu, o: Operands): void {
-  o.writeM(0, (cpu.get32(FIELD.fpControl) & 0xffff) | (cpu.get32(FIELD.fpStatus) << 16), 4);
-  o.writeM(4, (cpu.get32(FIELD.fpTags) & 0xff) | ((cpu.get32(FIELD.fpOpcode) & 0x7ff) << 16), 4);
+function saveX87(cpu: Cpu, o: Operands, image: Image): void {
+  image.put(0, (cpu.get32(FIELD.fpControl) & 0xffff) | (cpu.get32(FIELD.fpStatus) << 16));
+  image.put(4, (cpu.get32(FIELD.fpTags) & 0xff) | ((cpu.get32(FIELD.fpOpcode) & 0x7ff) << 16));
   const isWide = o.width === 8;
   [[8, FIELD.fpInstruction, FIELD.fpInstructionSelector], [16, FIELD.fpData, FIELD.fpDataSelector]].forEach(([at, pointer, selector]) => {
-    o.writeM(at, cpu.get32(pointer), 4);
-    o.writeM(at + 4, isWide ? cpu.get32(pointer + 4) : cpu.get32(selector) & 0xffff, 4);
+    image.put(at, cpu.get32(pointer));
+    image.put(at + 4, isWide ? cpu.get32(pointer + 4) : cpu.get32(selector) & 0xffff);
   });
   for (let i = 0; i < 8; i++) {
     const at = stackRegister(cpu, i);
     const parts = [cpu.get32(at), cpu.get32(at + 4), cpu.get32(at + 8) & 0xffff, 0];
-    parts.forEach((part, index) => o.writeM(32 + i * 16 + index * 4, part, 4));
+    parts.forEach((part, index) => image.put(32 + i * 16 + index * 4, part));
   }
 }
-function saveControl(cpu: Cpu, o: Operands): void {
-  o.writeM(24, cpu.get32(FIELD.mxcsr), 4);
-  o.writeM(28, controlMask(cpu), 4);
+function saveControl(cpu: Cpu, image: Image): void {
+  image.put(24, cpu.get32(FIELD.mxcsr));
+  image.put(28, controlMask(cpu));
 }
-function saveVectors(cpu: Cpu, o: Operands): void {
-  for (let word = 0; word < vectorCount(cpu) * 4; word++) o.writeM(160 + word * 4, cpu.get32(vectorWord(word)), 4);
+function saveVectors(cpu: Cpu, image: Image): void {
+  for (let word = 0; word < vectorCount(cpu) * 4; word++) image.put(160 + word * 4, cpu.get32(vectorWord(word)));
 }
 const vectorWord = (word: number): number => FIELD.xmm + (word >> 2) * 64 + (word & 3) * 4;
 
@@ -228,25 +249,27 @@ function restoreVectors(cpu: Cpu, words: readonly number[]): void {
   for (let word = 0; word < vectorCount(cpu) * 4; word++) cpu.set32(vectorWord(word), words[40 + word]);
 }
 /** The image's first 416 bytes; the rest of its 512 is touched. */
-function readImage(o: Operands): number[] {
-  const words = Array.from({ length: 104 }, (_, index) => o.readM(index * 4, 4) >>> 0);
-  o.readM(508, 4);
+function readImage(image: Image): number[] {
+  const words: number[] = [];
+  for (let index = 0; index < 104; index++) words.push(image.get(index * 4));
+  image.get(508);
   return words;
 }
 
 /** SDM 2A FXSAVE; reserved bytes stay as they are. */
 const fxsave: HelperBody = (cpu, o) => {
   requireFxsr(cpu, o);
-  probe(cpu, o, 512);
-  saveX87(cpu, o);
-  saveControl(cpu, o);
-  if (savesVectors(cpu)) saveVectors(cpu, o);
+  const image = imageOf(cpu, o, 512, true);
+  saveX87(cpu, o, image);
+  saveControl(cpu, image);
+  if (savesVectors(cpu)) saveVectors(cpu, image);
 };
 
 /** SDM 2A FXRSTOR. */
 const fxrstor: HelperBody = (cpu, o) => {
   requireFxsr(cpu, o);
-  const words = readImage(o), vectors = savesVectors(cpu);
+  const image = imageOf(cpu, o, 512, false);
+  const words = readImage(image), vectors = savesVectors(cpu);
   if (vectors && (words[6] & controlReserved(cpu)) !== 0) raise(VECTOR.GP, 0);
   restoreX87(cpu, words, o.width === 8);
   if (!vectors) return;
@@ -276,24 +299,25 @@ function hasContents(cpu: Cpu): boolean {
 /** SDM 2D XSAVE, the standard form. */
 const xsave: HelperBody = (cpu, o) => {
   requireXsave(cpu, o);
-  probe(cpu, o, HEADER + 64);
+  const image = imageOf(cpu, o, HEADER + 64, true);
   const wanted = requested(cpu);
-  const present = (o.readM(HEADER, 4) & ~wanted) | (wanted & inUse(cpu));
-  if ((wanted & COMPONENT.x87) !== 0) saveX87(cpu, o);
+  const present = (image.get(HEADER) & ~wanted) | (wanted & inUse(cpu));
+  if ((wanted & COMPONENT.x87) !== 0) saveX87(cpu, o, image);
   if ((wanted & COMPONENT.sse) !== 0) {
-    saveControl(cpu, o);
-    saveVectors(cpu, o);
+    saveControl(cpu, image);
+    saveVectors(cpu, image);
   }
-  o.writeM(HEADER, present, 4);
+  image.put(HEADER, present);
 };
 
 /** SDM 2D XRSTOR: the compacted form is not offered. */
 const xrstor: HelperBody = (cpu, o) => {
   requireXsave(cpu, o);
-  const wanted = requested(cpu), words = readImage(o);
-  const present = o.readM(HEADER, 4);
+  const image = imageOf(cpu, o, HEADER + 64, false);
+  const wanted = requested(cpu), words = readImage(image);
+  const present = image.get(HEADER);
   let reserved = present & ~cpu.get32(FIELD.xcr0);
-  for (let at = 4; at < 24; at += 4) reserved |= o.readM(HEADER + at, 4);
+  for (let at = 4; at < 24; at += 4) reserved |= image.get(HEADER + at);
   if (reserved !== 0) raise(VECTOR.GP, 0);
   const sse = (wanted & COMPONENT.sse) !== 0;
   if (sse && (words[6] & controlReserved(cpu)) !== 0) raise(VECTOR.GP, 0);

@@ -94,6 +94,14 @@ describe('what a file is', () => {
     expect(warnings.join()).toMatch(/64-bit.*Without an initial RAM disk/);
   });
 
+  it('knows a Multiboot 2 kernel by its header in the first 32 KiB', () => {
+    const image = Buffer.alloc(40_000);
+    [0xe85250d6, 0, 16, (-(0xe85250d6 + 16) & 0xffffffff) >>> 0].forEach((value, index) =>
+      image.writeUInt32LE(value, 0x7000 + index * 4),
+    );
+    expect(detectMedia([put(folder, 'kernel2', image)]).evidence).toBe('Multiboot 2 header at offset 28672');
+  });
+
   it('takes any file as a module of a Multiboot kernel', () => {
     const kernel = put(folder, 'kernel.elf', multibootKernel());
     const module = put(folder, 'module.txt', 'anything at all');
@@ -114,7 +122,7 @@ describe('what is refused', () => {
     ['empty', '', /empty: the file is empty/],
     ['text', 'words and words\n'.repeat(99), /Found text/],
     ['document.pdf', '%PDF-1.7 ...', /Found a PDF document/],
-    ['elf', multibootKernel().fill(0, 4096, 8192), /ELF file without a Multiboot 1 header/],
+    ['elf', multibootKernel().fill(0, 4096, 8192), /ELF file without a Multiboot header/],
     [
       'noise',
       Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 73 + 11) & 0xff)),
@@ -176,7 +184,7 @@ describe('what is refused', () => {
 
   it('an attachment of the wrong kind', () => {
     expect(() => checkAttachment(put(folder, 'cd2', isoImage('CD')), 'kernel')).toThrow(
-      /not a Linux or Multiboot 1 kernel/,
+      /not a Linux or Multiboot kernel/,
     );
     expect(() => checkAttachment(put(folder, 'hd2', mbrDisk()), 'cdrom')).toThrow(/not a CD image/);
     expect(() => checkAttachment(put(folder, 'blank', Buffer.alloc(512 * 64)), 'disk')).not.toThrow();

@@ -11,7 +11,6 @@ export interface VectorContext extends SemanticsContext {
   hostRead(bytes: number, isAligned: boolean): I32;
   /** Stores 16 bytes in the memory operand. */
   write128(value: V128, isAligned: boolean): void;
-  /** Stores up to 8 bytes of a value at an address in the memory operand's segment. */
 }
 export type VectorSemantics = (x: VectorContext, ...operands: readonly Operand[]) => void;
 /** Rows hold plain semantics; the interpreter gives all of them a context that has more. */
