@@ -16,12 +16,14 @@ const TOOLS = [
   ['cpio', 'cpio'],
   ['xz', 'xz-utils'],
   ['gdb', 'gdb'],
+  ['qemu-system-x86_64', 'qemu-system-x86'],
   ['sfdisk', 'fdisk'],
   ['mkfs.ext4', 'e2fsprogs'],
 ];
 const LIBRARIES = [
   ['/usr/lib/gcc/x86_64-linux-gnu/12/32', 'gcc-multilib'],
   ['/usr/share/seabios/bios.bin', 'seabios'],
+  ['/usr/share/OVMF/OVMF_CODE.fd', 'ovmf'],
 ];
 const REPORTS = path.join(root, 'test-results');
 
@@ -76,7 +78,7 @@ async function setUp() {
     say('installing packages');
     if (!installModules()) fail('set-up: packages');
   }
-  if (only === null || only.some((name) => ['boot', 'devices', 'ui', 'unit'].includes(name))) await installTools();
+  if (only === null || only.some((name) => ['boot', 'devices', 'instructions', 'ui', 'unit'].includes(name))) await installTools();
   const node = enginePath();
   if (node === null) throw new Error('Node 24 is missing although packages are installed');
   fs.mkdirSync(REPORTS, { recursive: true });

@@ -90,12 +90,12 @@ export class DebuggedGuest {
 }
 
 /** Runs gdb with a script against an address; all that it printed. */
-export async function runGdb(address: string, commands: readonly string[], options: { file?: string; seconds?: number } = {}): Promise<string> {
+export async function runGdb(address: string, commands: readonly string[], options: { file?: string; seconds?: number; architecture?: string } = {}): Promise<string> {
   const folder = mkdtempSync(path.join(tmpdir(), 'gdb-'));
   const script = path.join(folder, 'script');
   const set = ['set pagination off', 'set confirm off', 'set width 0', 'set tcp connect-timeout 10', 'set remotetimeout 20'];
   const file = options.file === undefined ? [] : [`symbol-file ${options.file}`];
-  writeFileSync(script, [...set, 'set architecture i386', ...file, `target remote ${address}`, ...commands, ''].join('\n'));
+  writeFileSync(script, [...set, `set architecture ${options.architecture ?? 'i386'}`, ...file, `target remote ${address}`, ...commands, ''].join('\n'));
   try {
     return await new Promise<string>((resolve, reject) => {
       const child = spawn('gdb', ['-nx', '-q', '-batch', '-x', script], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -32,7 +32,7 @@ it('gdb stops in the amd64 kernel, reads its registers and memory, steps and wat
       'x/2i $pc',
       'stepi',
       'stepi',
-      'printf "moved %d\\n", $pc != ' + `0x${getpid}`,
+      `printf "moved %d\\n", $pc != 0x${getpid}`,
       `x/1s 0x${addressOf('linux_banner')}`,
       'set $rax0 = $rax',
       'set $rax = 0x123456789abcdef0',
