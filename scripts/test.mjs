@@ -78,7 +78,8 @@ async function setUp() {
     say('installing packages');
     if (!installModules()) fail('set-up: packages');
   }
-  if (only === null || only.some((name) => ['boot', 'devices', 'instructions', 'ui', 'unit'].includes(name))) await installTools();
+  if (only === null || only.some((name) => ['boot', 'devices', 'instructions', 'ui', 'unit'].includes(name)))
+    await installTools();
   const node = enginePath();
   if (node === null) throw new Error('Node 24 is missing although packages are installed');
   fs.mkdirSync(REPORTS, { recursive: true });
