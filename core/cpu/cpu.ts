@@ -381,24 +381,25 @@ export class Cpu {
     this.onModeChange?.();
     this.forgetCodeTables();
   }
+  /** 64-bit code has run in user mode since the user's TLB was emptied for 32-bit code. */
   #userTagsWide = false;
+  /** The instruction count at which user mode was entered: what follows it in the same instruction is still the kernel's. */
+  #userSince = -1;
   /** 32-bit code compares the lower halves of tags only: tags of 64-bit addresses must be gone before it runs. */
   #keepTagsApart(to64: boolean): void {
-    if (to64) {
-      this.#userTagsWide ||= this.cpl === 3;
-      return;
-    }
-    if (this.cpl !== 3) this.flushTlb(false);
-    else if (this.#userTagsWide) {
-      this.flushTlb(false);
-      this.#userTagsWide = false;
-    }
+    if (to64) return;
+    const userRan = this.#userTagsWide || this.instructionCount !== this.#userSince;
+    if (this.cpl === 3 && !userRan) return;
+    this.flushTlb(false);
+    this.#userTagsWide = false;
   }
 
   setCpl(cpl: number): void {
     if (this.onModeChange !== null && cpl !== this.cpl) this.onModeChange();
+    const before = this.cpl;
     this.set32(FIELD.cpl, cpl);
-    if (cpl === 3 && this.is64) this.#userTagsWide = true;
+    if (cpl === 3 && before !== 3) this.#userSince = this.instructionCount;
+    else if (cpl !== 3 && before === 3 && this.is64) this.#userTagsWide = true;
     this.refreshTlbBase();
   }
   /** To be called when the privilege level, CR4.SMAP or EFLAGS.AC under it has changed. */

@@ -31,7 +31,7 @@ it.each(KINDS)('memtest86+ %s runs its tests without errors', async (_kind, file
   await guest.waitForScreen(/Test\s*#\s*\d/, 40);
   await guest.waitUntil(() => readProgress(guest).pass >= 1, 60, 'waiting for the first per cent of a pass');
   const first = readProgress(guest);
-  await guest.waitUntil(() => readProgress(guest).pass >= first.pass + 3, 60, 'waiting for more per cents');
+  await guest.waitUntil(() => readProgress(guest).pass >= first.pass + 3 && readProgress(guest).time > first.time, 60, 'waiting for more per cents');
   const second = readProgress(guest);
   expect(second.time > first.time).toBe(true);
   expect(second.errors).toBe('0');
