@@ -126,6 +126,21 @@ export function longCpuState(pageTables: number, ...rest: Parameters<typeof flat
   return { ...state, cr0: 0x8000_0011, pageTables, cs: { ...state.cs, access: longCode } };
 }
 
+const gdtAddress = 0x1000;
+/** Where Multiboot and PVH kernels find their information: conventional memory that none is linked to. The stack ends there. */
+export const infoAddress = 0x9_0000;
+export const infoLimit = 0x9_f000;
+
+/** A kernel that starts in flat 32-bit mode with EBX at its information. */
+export function informedPlan(
+  description: string, writes: MemoryWrite[], information: Uint8Array, registers: { readonly eip: number; readonly eax?: number },
+): KernelPlan {
+  const gdt = flatGdt(0x08, 0x10);
+  writes.push({ address: infoAddress, bytes: information }, { address: gdtAddress, bytes: gdt });
+  const gdtr = { base: gdtAddress, limit: gdt.length - 1 };
+  return { description, writes, cpu: flatCpuState(gdtr, 0x08, 0x10, { ebx: infoAddress, esp: infoAddress, ...registers }) };
+}
+
 /** A view of `bytes` for little-endian fields. */
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -6,7 +6,7 @@ import { isElf, placeSegment, readElf, topOf } from './elfProgram.ts';
 import type { ElfSections, Program } from './elfProgram.ts';
 import { placeModules } from './kernelModules.ts';
 import type { KernelModule, PlacedModule } from './kernelModules.ts';
-import { asciiZ, flatCpuState, flatGdt, KernelImageError, viewOf } from './kernelPlan.ts';
+import { asciiZ, infoAddress, infoLimit, informedPlan, KernelImageError, viewOf } from './kernelPlan.ts';
 import type { KernelPlan, MemoryWrite } from './kernelPlan.ts';
 
 export interface Multiboot2Image {
@@ -36,10 +36,6 @@ const info = {
 } as const;
 
 const loaderName = 'Trapeze';
-const gdtAddress = 0x1000;
-/** The information structure: conventional memory that no kernel is linked to. */
-const infoAddress = 0x9_0000;
-const infoLimit = 0x9_f000;
 const textScreen = { address: 0xb_8000, pitch: 160, columns: 80, rows: 25, bitsPerCharacter: 16, kind: 2 } as const;
 const sectionTypes = { noBits: 8 } as const;
 
@@ -77,18 +73,7 @@ export function loadMultiboot2(image: Multiboot2Image): KernelPlan {
   const modules = placeModules(image.modules, sectionsEnd ?? topOf(program.segments), image.memoryBytes, writes);
   const loadBase = program.segments.reduce((base, { address }) => Math.min(base, address), Infinity);
   const information = buildInformation(image, modules, sections, loadBase);
-  const gdt = flatGdt(0x08, 0x10);
-  writes.push({ address: infoAddress, bytes: information }, { address: gdtAddress, bytes: gdt });
-  return {
-    description: 'Multiboot2 kernel',
-    writes,
-    cpu: flatCpuState({ base: gdtAddress, limit: gdt.length - 1 }, 0x08, 0x10, {
-      eax: bootMagic,
-      ebx: infoAddress,
-      esp: infoAddress,
-      eip: program.entry,
-    }),
-  };
+  return informedPlan('Multiboot2 kernel', writes, information, { eip: program.entry, eax: bootMagic });
 }
 
 /** Header tags: what is asked for, and a refusal of what cannot be given (3.1.3 flag bit 0: optional). */

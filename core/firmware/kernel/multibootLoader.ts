@@ -1,6 +1,6 @@
 // Multiboot Specification version 0.6.96: ELF32 and a.out-kludge kernels.
 import { extendedMemoryBytes, memoryKinds, memoryMap } from '../memoryMap.ts';
-import { asciiZ, flatCpuState, flatGdt, KernelImageError, viewOf } from './kernelPlan.ts';
+import { asciiZ, infoAddress, infoLimit, informedPlan, KernelImageError, viewOf } from './kernelPlan.ts';
 import type { KernelPlan, MemoryWrite } from './kernelPlan.ts';
 import { isElf, placeSegment, readElf, topOf } from './elfProgram.ts';
 import type { Program } from './elfProgram.ts';
@@ -29,10 +29,6 @@ const knownRequirements = flagPageAlign | flagMemoryInfo | flagVideo;
 const info = { memory: 1 << 0, commandLine: 1 << 2, modules: 1 << 3, memoryMap: 1 << 6, loaderName: 1 << 9 } as const;
 const infoBytes = 120;
 const loaderName = 'Trapeze';
-const gdtAddress = 0x1000;
-/** The information structure and its strings: conventional memory that no kernel is linked to. */
-const infoAddress = 0x9_0000;
-const infoLimit = 0x9_f000;
 
 interface Header {
   readonly offset: number;
@@ -69,18 +65,7 @@ export function loadMultiboot(image: MultibootImage): KernelPlan {
   for (const segment of program.segments) placeSegment(segment, image.memoryBytes, infoAddress, writes);
   const modules = placeModules(image.modules, topOf(program.segments), image.memoryBytes, writes);
   const information = buildInformation(image, modules);
-  const gdt = flatGdt(0x08, 0x10);
-  writes.push({ address: infoAddress, bytes: information }, { address: gdtAddress, bytes: gdt });
-  return {
-    description: 'Multiboot kernel',
-    writes,
-    cpu: flatCpuState({ base: gdtAddress, limit: gdt.length - 1 }, 0x08, 0x10, {
-      eax: bootMagic,
-      ebx: infoAddress,
-      esp: infoAddress,
-      eip: program.entry,
-    }),
-  };
+  return informedPlan('Multiboot kernel', writes, information, { eip: program.entry, eax: bootMagic });
 }
 
 /** The "a.out kludge": the header itself says what goes where (3.1.3). */

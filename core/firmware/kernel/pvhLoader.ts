@@ -4,7 +4,7 @@ import { romOffsets } from '../rom/romLayout.ts';
 import { isElf, placeSegment, readElf, topOf } from './elfProgram.ts';
 import { placeModules } from './kernelModules.ts';
 import type { KernelModule, PlacedModule } from './kernelModules.ts';
-import { asciiZ, flatCpuState, flatGdt, KernelImageError, viewOf } from './kernelPlan.ts';
+import { asciiZ, infoAddress, infoLimit, informedPlan, KernelImageError, viewOf } from './kernelPlan.ts';
 import type { KernelPlan, MemoryWrite } from './kernelPlan.ts';
 
 export interface PvhImage {
@@ -21,9 +21,6 @@ const startInfoMagic = 0x336e_c578;
 const startInfoBytes = 56;
 const moduleBytes = 32;
 const rangeBytes = 24;
-const gdtAddress = 0x1000;
-const infoAddress = 0x9_0000;
-const infoLimit = 0x9_f000;
 
 /** The entry that a note names, or null if there is none. */
 function entryOf(notes: readonly Uint8Array[]): number | null {
@@ -61,13 +58,7 @@ export function loadPvh(image: PvhImage): KernelPlan {
   const writes: MemoryWrite[] = [];
   for (const segment of segments) placeSegment(segment, image.memoryBytes, infoAddress, writes);
   const modules = placeModules(image.modules, topOf(segments), image.memoryBytes, writes);
-  const gdt = flatGdt(0x08, 0x10);
-  writes.push({ address: infoAddress, bytes: startInfo(image, modules) }, { address: gdtAddress, bytes: gdt });
-  return {
-    description: 'PVH kernel',
-    writes,
-    cpu: flatCpuState({ base: gdtAddress, limit: gdt.length - 1 }, 0x08, 0x10, { ebx: infoAddress, esp: infoAddress, eip: entry }),
-  };
+  return informedPlan('PVH kernel', writes, startInfo(image, modules), { eip: entry });
 }
 
 /** struct hvm_start_info with its lists and strings behind it. */
