@@ -8,7 +8,7 @@ import {
 } from './descriptors.ts';
 import { innerStack, returnOuter } from './interrupts.ts';
 import { checkReturnCode } from './returns.ts';
-import { callLongGate, checkOffset, checkWidth, longGateTarget, returnFarLong } from './longMode.ts';
+import { callLongGate, checkOffset, checkWidth, flatSegment, longGateTarget, returnFarLong } from './longMode.ts';
 import { Stack } from './stack.ts';
 import { switchTask } from './tasks.ts';
 
@@ -212,13 +212,6 @@ export function returnFar(cpu: Cpu, size: Size, extra: number): void {
   returnOuter(cpu, { code, selector, rip, stackDescriptor, stackSelector, pointer: (pointer + extra) >>> 0 });
 }
 
-/** Flat code and data of SYSENTER and SYSEXIT (attributes present, accessed, 4 GiB, 32- or 64-bit). */
-function flat(cpu: Cpu, segment: number, selector: number, level: number, is64: boolean): void {
-  const type = segment === CS ? 0x1b : 0x13;
-  const width = segment === CS && is64 ? 0xa080 : 0xc080;
-  cpu.setSegment(segment, selector, 0, 0xffffffff, width | type | (level << 5));
-}
-
 /** SDM 2B SYSENTER: in IA-32e mode it enters 64-bit code. */
 export function sysenter(cpu: Cpu): void {
   const selector = cpu.get32(FIELD.sysenterCs) & 0xfffc;
@@ -226,8 +219,8 @@ export function sysenter(cpu: Cpu): void {
   cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~(FLAG.VM | FLAG.IF | FLAG.RF));
   const long = cpu.isLong;
   cpu.setCpl(0);
-  flat(cpu, CS, selector, 0, long);
-  flat(cpu, SS, selector + 8, 0, long);
+  flatSegment(cpu, CS, selector, 0, long);
+  flatSegment(cpu, SS, selector + 8, 0, long);
   if (long) cpu.setWideSigned(FIELD.gpr + RSP * 8, cpu.getWide(FIELD.sysenterEsp));
   else cpu.setReg32(RSP, cpu.get32(FIELD.sysenterEsp));
   cpu.rip = long ? cpu.getWide(FIELD.sysenterEip) : cpu.get32(FIELD.sysenterEip);
@@ -241,8 +234,8 @@ export function sysexit(cpu: Cpu, size: Size): void {
   const stack = to64 ? cpu.canonical(cpu.registerWide(RCX), 1, false) : cpu.reg32(RCX);
   const target = to64 ? cpu.canonical(cpu.registerWide(RDX), 1, false) : cpu.reg32(RDX);
   cpu.setCpl(3);
-  flat(cpu, CS, (selector + (to64 ? 32 : 16)) | 3, 3, to64);
-  flat(cpu, SS, (selector + (to64 ? 40 : 24)) | 3, 3, to64);
+  flatSegment(cpu, CS, (selector + (to64 ? 32 : 16)) | 3, 3, to64);
+  flatSegment(cpu, SS, (selector + (to64 ? 40 : 24)) | 3, 3, to64);
   cpu.setRegisterWide(RSP, stack);
   cpu.rip = target;
 }

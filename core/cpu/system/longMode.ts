@@ -216,8 +216,8 @@ export function callLongGate(cpu: Cpu, gate: Descriptor, selector: number, next:
   cpu.rip = target.offset;
 }
 
-/** Flat segments of SYSCALL and SYSRET: their caches do not come from a table. */
-function flatSegment(cpu: Cpu, segment: number, selector: number, level: number, is64: boolean): void {
+/** Flat segments of SYSCALL, SYSENTER and their returns: their caches do not come from a table (present, accessed, 4 GiB). */
+export function flatSegment(cpu: Cpu, segment: number, selector: number, level: number, is64: boolean): void {
   const width = segment === CS && is64 ? 0xa000 : 0xc000;
   cpu.setSegment(segment, selector, 0, 0xffffffff, width | 0x80 | (segment === CS ? 0x1b : 0x13) | (level << 5));
 }

@@ -7,7 +7,7 @@ import { bitsOfF64, f64FromBits, fsqrt } from '../../emit/vectors.ts';
 import type { FunctionBuilder, Local } from '../../emit/functionBuilder.ts';
 import type { SharedCall, SharedFunction } from '../context.ts';
 import { multiplyWide } from '../x87/arithmetic.ts';
-import { shiftOut } from '../x87/convert.ts';
+import { roundsAwayBy, shiftOut } from '../x87/convert.ts';
 import { gather, isMasked, mxcsr, MXCSR, roundingMode } from './mxcsr.ts';
 
 export interface Format {
@@ -85,17 +85,6 @@ function unpack(f: FunctionBuilder, t: Format, a: I64): Unpacked {
   return { exponent, significand };
 }
 
-/** 1 when a value is rounded away from zero; `rest` is the fraction below the kept bits. */
-function roundsAway(f: FunctionBuilder, mode: I32, negative: I32, odd: I32, rest: I64): I32 {
-  const result = f.local('i32');
-  f.if(
-    eqz(mode),
-    () => f.set(result, and(wrap(shrU(rest, 63)), or(odd, ne(shl(rest, 1), i64(0))))),
-    () => f.set(result, and(ne(rest, i64(0)), eq(mode, select(negative, i32(1), i32(2))))),
-  );
-  return result;
-}
-
 /** (cpu, sign, exponent, significand with bit 63 set, whether there is more below it) -> bits (SDM 1 4.9.1.4 to 4.9.1.6). */
 function defineRound(t: Format): SharedFunction<'i64'> {
   const dropped = 63 - t.fraction;
@@ -112,7 +101,7 @@ function defineRound(t: Format): SharedFunction<'i64'> {
       f.set(kept, shrU(significand, dropped));
       f.set(rest, or(shl(significand, 64 - dropped), extendU(more)));
       const away = f.local('i32');
-      f.set(away, roundsAway(f, mode, sign, wrap(and(kept, i64(1))), rest));
+      f.set(away, roundsAwayBy(f, mode, sign, wrap(and(kept, i64(1))), rest));
       const carries = and(away, eq(kept, i64(2n * hidden - 1n)));
       // Tiny: below the smallest normal number after rounding to any exponent.
       f.if(ltS(add(exponent, carries), i32(1)), () => {
@@ -126,7 +115,7 @@ function defineRound(t: Format): SharedFunction<'i64'> {
         });
         shiftOut(f, significand, f.let(sub(i32(dropped + 1), exponent)), kept, rest);
         f.set(rest, or(rest, extendU(more)));
-        f.set(away, roundsAway(f, mode, sign, wrap(and(kept, i64(1))), rest));
+        f.set(away, roundsAwayBy(f, mode, sign, wrap(and(kept, i64(1))), rest));
         f.if(ne(rest, i64(0)), () => gather(f, cpu, i32(MXCSR.UE | MXCSR.PE)));
         f.return(withSign(t, sign, add(kept, extendU(away))));
       });
@@ -138,7 +127,7 @@ function defineRound(t: Format): SharedFunction<'i64'> {
       f.if(geS(exponent, i32(t.maximum)), () => {
         const inexact = or(isMasked(cpu, MXCSR.OE), ne(rest, i64(0)));
         gather(f, cpu, or(i32(MXCSR.OE), shl(inexact, 5)));
-        const infinite = roundsAway(f, mode, sign, i32(1), i64(-1));
+        const infinite = roundsAwayBy(f, mode, sign, i32(1), i64(-1));
         f.return(withSign(t, sign, sub(i64(t.infinity), extendU(xor(infinite, i32(1))))));
       });
       f.if(ne(rest, i64(0)), () => gather(f, cpu, i32(MXCSR.PE)));
@@ -361,7 +350,7 @@ function integralOf(t: Format): SharedFunction<'i64'> {
       f.if(geS(exponent, i32(t.bias + t.fraction)), () => f.return(a));
       const kept = f.local('i64'), rest = f.local('i64');
       shiftOut(f, significand, f.let(sub(i32(t.bias + 63), exponent)), kept, rest);
-      const away = roundsAway(f, mode, sign, wrap(and(kept, i64(1))), rest);
+      const away = roundsAwayBy(f, mode, sign, wrap(and(kept, i64(1))), rest);
       f.if(and(ne(rest, i64(0)), xor(silent, i32(1))), () => gather(f, cpu, i32(MXCSR.PE)));
       f.set(kept, add(kept, extendU(away)));
       f.if(eqz(kept), () => f.return(withSign(t, sign, i64(0))));
@@ -393,7 +382,7 @@ function integerOf(t: Format): SharedFunction<'i64'> {
       f.if(gtS(exponent, i32(t.bias + 63)), refuse);
       const kept = f.local('i64'), rest = f.local('i64');
       shiftOut(f, significand, f.let(sub(i32(t.bias + 63), exponent)), kept, rest);
-      const away = roundsAway(f, mode, sign, wrap(and(kept, i64(1))), rest);
+      const away = roundsAwayBy(f, mode, sign, wrap(and(kept, i64(1))), rest);
       f.set(kept, add(kept, extendU(away)));
       f.if(gtU(kept, sub(limit, extendU(xor(sign, i32(1))))), refuse);
       f.if(ne(rest, i64(0)), () => gather(f, cpu, i32(MXCSR.PE)));

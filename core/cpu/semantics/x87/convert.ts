@@ -65,9 +65,13 @@ export const widenInteger: SharedFunction<'i32'> = {
   },
 };
 
-/** 1 when a value is rounded away from zero: `rest` is the fraction below the kept bits, its top bit worth a half. */
+/** As roundsAwayBy with the control word's RC. */
 export function roundsAway(f: FunctionBuilder, cpu: I32, negative: I32, odd: I32, rest: I64): I32 {
-  const mode = f.let(and(shrU(control(cpu), 10), i32(3)));
+  return roundsAwayBy(f, f.let(and(shrU(control(cpu), 10), i32(3))), negative, odd, rest);
+}
+
+/** 1 when a value is rounded away from zero: `rest` is the fraction below the kept bits, its top bit worth a half. */
+export function roundsAwayBy(f: FunctionBuilder, mode: I32, negative: I32, odd: I32, rest: I64): I32 {
   const result = f.local('i32');
   f.if(
     eqz(mode),
