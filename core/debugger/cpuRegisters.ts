@@ -101,10 +101,8 @@ export class CpuRegisters implements TargetRegisters {
     this.#add('eip', 32, () => cpu.rip, (value) => this.#jump(value));
     this.#add('ip', 16, () => cpu.rip & 0xffff, (value) => this.#jump((cpu.rip & ~0xffff) | value));
     // The linear address of the next instruction.
-    if (hasFeature(cpu.model, 'LM')) {
-      this.#addAddress('rip', () => cpu.rip, (value) => this.#jump(value));
-      this.#addAddress('pc', () => cpu.wrapLinear(cpu.segmentBase(CS) + cpu.rip), (value) => this.#jump(value - cpu.segmentBase(CS)));
-    } else this.#add('pc', 32, () => cpu.segmentBase(CS) + cpu.rip, (value) => this.#jump(value - cpu.segmentBase(CS)));
+    if (hasFeature(cpu.model, 'LM')) this.#addPointer('rip', () => cpu.rip, (value) => this.#jump(value));
+    this.#addPointer('pc', () => cpu.wrapLinear(cpu.segmentBase(CS) + cpu.rip), (value) => this.#jump(value - cpu.segmentBase(CS)));
     this.#add('cpl', 2, () => cpu.cpl, () => false);
   }
 
@@ -136,8 +134,12 @@ export class CpuRegisters implements TargetRegisters {
     });
   }
 
-  /** 64 bits that must be a canonical address; a signed number to the CPU. */
-  #addAddress(name: string, get: () => number, set: (value: number) => boolean | void): void {
+  /** An address: of 32 bits, or with long mode of 64 that must be canonical; a signed number to the CPU. */
+  #addPointer(name: string, get: () => number, set: (value: number) => boolean | void): void {
+    if (!hasFeature(this.#cpu.model, 'LM')) {
+      this.#add(name, 32, get, set);
+      return;
+    }
     this.#table.set(name, {
       width: 64,
       get: () => BigInt.asUintN(64, BigInt(get())),
@@ -185,15 +187,14 @@ export class CpuRegisters implements TargetRegisters {
           change.attributes ?? cpu.segmentField(segment, SEGMENT.attributes),
         );
       this.#add(name, 16, () => cpu.selector(segment) & 0xffff, (value) => this.loadSegment(segment, value));
-      if (segment >= FS && hasFeature(cpu.model, 'LM')) this.#addAddress(`${name}.base`, () => cpu.segmentBase(segment), (base) => cache({ base }));
+      if (segment >= FS) this.#addPointer(`${name}.base`, () => cpu.segmentBase(segment), (base) => cache({ base }));
       else this.#add(`${name}.base`, 32, field(SEGMENT.base), (base) => cache({ base }));
       this.#add(`${name}.limit`, 32, field(SEGMENT.limit), (limit) => cache({ limit }));
       this.#add(`${name}.attributes`, 16, field(SEGMENT.attributes), (value) => cache({ attributes: value & 0xf0ff }));
     }
     for (const [name, base, limit] of [['gdtr', FIELD.gdtrBase, FIELD.gdtrLimit], ['idtr', FIELD.idtrBase, FIELD.idtrLimit]] as const) {
       for (const alias of [name, `${name}.base`]) {
-        if (hasFeature(cpu.model, 'LM')) this.#addAddress(alias, () => cpu.getWide(base), (value) => cpu.setWideSigned(base, value));
-        else this.#add(alias, 32, () => cpu.get32(base), (value) => cpu.setWide(base, value));
+        this.#addPointer(alias, () => cpu.getWide(base), (value) => cpu.setWideSigned(base, value));
       }
       this.#add(`${name}.limit`, 16, () => cpu.get32(limit) & 0xffff, (value) => cpu.set32(limit, value));
     }
@@ -245,8 +246,7 @@ export class CpuRegisters implements TargetRegisters {
   #addControl(): void {
     const cpu = this.#cpu, access = cpu.debugAccess;
     for (const [number, field] of [[0, FIELD.cr0], [2, FIELD.cr2], [3, FIELD.cr3], [4, FIELD.cr4]] as const) {
-      const isAddress = number === 2 || number === 3;
-      if (isAddress && hasFeature(cpu.model, 'LM')) this.#addAddress(`cr${number}`, () => cpu.getWide(field), (value) => access.setControl(number, value));
+      if (number === 2 || number === 3) this.#addPointer(`cr${number}`, () => cpu.getWide(field), (value) => access.setControl(number, value));
       else this.#add(`cr${number}`, 32, () => cpu.get32(field), (value) => access.setControl(number, value));
     }
     if (hasFeature(cpu.model, 'LM')) this.#add('cr8', 4, () => cpu.host.readTaskPriority(), (value) => cpu.host.writeTaskPriority(value));
@@ -257,7 +257,7 @@ export class CpuRegisters implements TargetRegisters {
     });
     for (const number of [0, 1, 2, 3, 6, 7]) {
       const at = FIELD.dr + number * 8;
-      if (number < 4 && hasFeature(cpu.model, 'LM')) this.#addAddress(`dr${number}`, () => cpu.getWide(at), (value) => access.setDebug(number, value));
+      if (number < 4) this.#addPointer(`dr${number}`, () => cpu.getWide(at), (value) => access.setDebug(number, value));
       else this.#add(`dr${number}`, 32, () => cpu.get32(FIELD.dr + number * 8), (value) => access.setDebug(number, value));
     }
     for (const index of access.msrs) {
