@@ -18,7 +18,7 @@ import type { MachineConfiguration } from './configuration.ts';
 import { createFirmwareContext } from './firmwareContext.ts';
 import type { Machine, MachineHost, MachineStatistics, StopReason } from './machine.ts';
 import { FlashFile } from './flashFile.ts';
-import { RomSpace, romBytesFor } from './romSpace.ts';
+import { DISPLAY_BYTES, RomSpace, romBytesFor } from './romSpace.ts';
 import { hashMachine } from './stateHash.ts';
 
 const MEBIBYTE = 1 << 20;
@@ -126,7 +126,9 @@ class PcMachine implements RecordedMachine {
     const variables = readVariables(configuration, host);
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
-      romBytes: Math.max(MEBIBYTE, romBytesFor(biosImage?.length ?? 0, variables?.length ?? 0)),
+      romBytes: biosImage
+        ? romBytesFor(biosImage.length, variables?.length ?? 0, DISPLAY_BYTES)
+        : MEBIBYTE,
       cpuModel: model,
       clock: configuration.clock,
       host: host.clock,
@@ -162,6 +164,7 @@ class PcMachine implements RecordedMachine {
         ? (board) => firmwareFiles({ memoryBytes, apic, bootOrder: configuration.bootOrder, vgaBios: vgaRom, ...board })
         : null,
       flash: variables && media.variables ? new FlashFile(space.installFlash(biosBase, variables), media.variables, (error) => this.#storeFailed(error)).options : null,
+      displayMemory: biosImage ? space.installDisplay() : null,
       rtcStart: configuration.rtcStart ?? Math.floor(host.clock.wallMs() / 1000),
     });
     this.#bios = biosImage ? null : new Bios({
@@ -199,7 +202,7 @@ class PcMachine implements RecordedMachine {
     return this.#hypervisor.haltReason;
   }
   get display(): Machine['display'] {
-    return this.#board.vga;
+    return this.#board.display;
   }
 
   start(): void {
