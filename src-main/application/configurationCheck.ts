@@ -2,6 +2,7 @@
 import os from 'node:os';
 import { Failure } from '../../core/api/failure.ts';
 import type { MachineConfiguration } from '../../core/machine/configuration.ts';
+import { checkVariables } from './uefiVariables.ts';
 import { checkAttachment } from './mediaDetection.ts';
 import { statFile } from '../vm-host/fileProblem.ts';
 
@@ -29,5 +30,5 @@ export function checkConfiguration(configuration: MachineConfiguration): void {
     for (const file of [kernel.initrd, ...kernel.modules]) if (file !== null) statFile(file, 'a file with content');
   }
   for (const rom of [firmware.bios, firmware.vgaBios]) if (rom !== null) statFile(rom, 'a ROM image');
-  if (firmware.variables !== null) statFile(firmware.variables, 'a UEFI variable store');
+  checkVariables(firmware);
 }
