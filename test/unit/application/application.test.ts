@@ -98,6 +98,14 @@ describe('the library', () => {
     expect(fs.existsSync(template)).toBe(true);
   });
 
+  it('refuses a processor whose features do not fit together', async () => {
+    const { client } = await openApplication();
+    const create = (cpu: object) => client.call('machines.create', { name: 'cpu', configuration: { cpu } });
+    await expect(create({ model: 'pentium', enable: ['SSE2'] })).rejects.toThrow(/SSE2 needs FXSR and SSE/);
+    await expect(create({ cpuid: [{ leaf: '1' }] })).rejects.toThrow(/No register is given/);
+    await create({ model: 'pentium', enable: ['FXSR', 'SSE', 'SSE2'], cpuid: [{ leaf: '1', edx: 'ff' }] });
+  });
+
   it('an uploaded template goes when it was copied', async () => {
     const { client, application } = await openApplication();
     const bios = put(folder, 'code.fd', Buffer.alloc(4096, 1));
