@@ -21,6 +21,9 @@ const CS_LIMIT = FIELD.segments + CS * SEGMENT.bytes + SEGMENT.limit;
 /** What a warm function returns. */
 const WARM = { next: 0, fault: 1, again: 2 } as const;
 
+/** Translated code: (instructions left in the slice) -> the record to go on at, or 0: at `rip`. */
+export const REGION_TYPE = { parameters: ['i32'], results: ['i32'] } as const;
+
 interface Imports extends MemoryImports {
   /** (linear low, linear high) -> record to go on at, 0 after a fault (recorded). Translates, decodes, fills the TLB. */
   readonly enterCode: FunctionReference;
@@ -137,7 +140,7 @@ function sharedFunctions(module: ModuleBuilder): SharedCall {
   const reference = (shared: SharedFunction): FunctionReference => {
     let found = known.get(shared);
     if (found === undefined) {
-      const made = module.declare(shared.parameters, [shared.result], shared.exported ? shared.name : null);
+      const made = module.declare(shared.parameters, [shared.result], shared.name);
       known.set(shared, (found = made));
       const f = new FunctionBuilder(made.type);
       shared.emit(f, call);
@@ -181,6 +184,7 @@ class LoopBuilder {
   readonly #call: SharedCall;
   readonly #width: Width;
   readonly #coldType: number;
+  readonly #regionType: number;
 
   constructor(
     width: Width,
@@ -190,10 +194,11 @@ class LoopBuilder {
     imports: Imports,
     warm: ReadonlyMap<number, FunctionReference>,
     map: MemoryMap,
-    coldType: number,
+    types: { readonly cold: number; readonly region: number },
   ) {
     this.#width = width;
-    this.#coldType = coldType;
+    this.#coldType = types.cold;
+    this.#regionType = types.region;
     this.#f = new FunctionBuilder(reference.type);
     this.#cpu = this.#f.parameter<'i32'>(0);
     this.#record = this.#f.parameter<'i32'>(1);
@@ -341,6 +346,7 @@ class LoopBuilder {
     else if (index === PSEUDO.goto) this.#goto(labels);
     else if (index === PSEUDO.stop) this.#stop(EXIT.step);
     else if (index === PSEUDO.breakpoint) this.#stop(EXIT.breakpoint);
+    else if (index === PSEUDO.region) this.#region(labels, outOfBudget);
     else this.#f.unreachable();
   }
 
@@ -392,6 +398,23 @@ class LoopBuilder {
         this.#jump(labels);
       },
     );
+    f.unreachable();
+  }
+
+  /** Goes through translated code, which leaves the budget in its field; then on at the record it names, or at `rip`. */
+  #region(labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f, cpu = this.#cpu;
+    this.#settle(0);
+    f.set(this.#result, f.callIndirect(this.#regionType, 'i32', load32(this.#record, RECORD.imm), shrS(this.#left, 4)));
+    f.set(this.#left, shl(load32(cpu, FIELD.budget), 4));
+    f.if(this.#result, () => {
+      f.set(this.#record, this.#result);
+      this.#startRun();
+      f.br(labels.next);
+    });
+    f.set(this.#target, load64(cpu, FIELD.rip));
+    f.brIf(outOfBudget, leS(this.#left, i32(0)));
+    this.#jump(labels);
     f.unreachable();
   }
 
@@ -537,10 +560,13 @@ export function buildInterpreter(map: MemoryMap): Uint8Array<ArrayBuffer> {
     if (specification.tier === 'warm') warm.set(specification.index, defineWarm(module, specification, memory, call, map));
   }
   const cold = handlerTable.handlers.filter(({ tier }) => tier === 'cold').map((found) => defineWarm(module, found, memory, call, map));
-  const coldType = module.setTable(cold, { parameters: ['i32', 'i32'], results: ['i32'] });
+  const types = {
+    cold: module.setTable(cold, { parameters: ['i32', 'i32'], results: ['i32'] }, 'functions'),
+    region: module.typeOf(REGION_TYPE),
+  };
   for (const [width, name] of [[32, 'run'], [64, 'run64']] as const) {
     const run = module.declare(['i32', 'i32'], ['i32'], name);
-    run.define(new LoopBuilder(width, run, memory, call, imports, warm, map, coldType).build());
+    run.define(new LoopBuilder(width, run, memory, call, imports, warm, map, types).build());
   }
   return module.finish();
 }
