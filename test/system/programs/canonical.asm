@@ -82,13 +82,10 @@ main:
   point
   call r8
   done
-  case "call-pushes-nothing"
-  mov qword [rsp - 8], 0x77
+  case "call-leaves-the-stack-pointer"
   mov qword [resume], .pushes
   call r8
 .pushes:
-  mov rsp, [saved_sp]
-  emit [rsp - 16]
   mov rax, [saved_sp]
   sub rax, [rec_sp]
   emit rax
@@ -174,14 +171,13 @@ main:
   point
   lgdt [scratch]
   done
+  lgdt [gdt_pointer]
   case "lidt-base"
   point
   lidt [scratch]
   done
-  case "cmpxchg-memory"
-  point
-  lock cmpxchg [r8], rax
-  done
+  lgdt [gdt_pointer]
+  lidt [idt_pointer]
   case "far-pointer-load"
   point
   o64 lss rax, [r8]
@@ -223,13 +219,13 @@ main:
   jmp rax
   done
   mov word [PAGES + 0xffe], 0x7feb
-  case "short-jump-into-the-hole"
-  mov rax, 0x7ffffffffffe
-  jmp rax
-  done
   case "last-bytes-can-be-read"
   mov rax, 0x7ffffffffffe
   movzx ebx, word [rax]
   emit rbx
+  done
+  case "cmpxchg-memory"
+  point
+  lock cmpxchg [r8], rax
   done
   jmp finish

@@ -42,21 +42,6 @@ main:
   done
   mov cr0, r12
   mov cr4, r13
-  case "cr4-upper-half"
-  change 4, 1 << 32, 0
-  done
-  mov cr0, r12
-  mov cr4, r13
-  case "cr4-reserved-bit"
-  change 4, 1 << 31, 0
-  done
-  mov cr0, r12
-  mov cr4, r13
-  case "cr3-reserved-bit"
-  change 3, 1 << 52, 0
-  done
-  mov cr0, r12
-  mov cr4, r13
   case "cr8-reserved-bit"
   mov eax, 16
   point
@@ -92,6 +77,21 @@ main:
   emit rax
   done
 
+  case "cr4-upper-half"
+  change 4, 1 << 32, 0
+  done
+  mov cr0, r12
+  mov cr4, r13
+  case "cr4-reserved-bit"
+  change 4, 1 << 31, 0
+  done
+  mov cr0, r12
+  mov cr4, r13
+  case "cr3-reserved-bit"
+  change 3, 1 << 52, 0
+  done
+  mov cr0, r12
+  mov cr4, r13
   case "paging-off-in-64-bit-code"
   change 0, 0, 0x80000000
   done

@@ -251,6 +251,7 @@ main:
   mov eax, P + 0x1000
   sub rax, [rec_sp]
   emit rax
+  mov qword [rec_vector], -1
   done
   case "repeated-store-stops-at-the-border"
   mov rdi, P + 0xff8
@@ -263,6 +264,7 @@ main:
   sub rax, rdi
   emit rax
   emit rcx
+  mov qword [rec_vector], -1
   done
   case "fetch-across-a-border"
   mov byte [P + 0xfff], 0xb8

@@ -213,40 +213,12 @@ main:
 .pcid:
   mov cr3, rbx
   done
-  case "cr3-bit-63-without-pcid"
-  mov rax, cr3
-  bts rax, 63
-  point
-  mov cr3, rax
-  done
   case "invpcid-other-context-without-pcid"
   mov qword [scratch], 5
   mov qword [scratch + 8], 0
   mov eax, 1
   point
   invpcid rax, [scratch]
-  done
-  case "pcid"
-  mov rax, cr4
-  or rax, 0x20000
-  mov cr4, rax
-  mov rbx, cr3
-  mov rax, rbx
-  or rax, 5
-  bts rax, 63
-  mov cr3, rax
-  mov rax, cr3
-  sub rax, rbx
-  emit rax
-  mov cr3, rbx
-  done
-  case "pcid-paging-off"
-  to_compat 0
-  mov eax, cr0
-  and eax, 0x7fffffff
-  point
-  mov cr0, eax
-  bits 64
   done
   case "invpcid-kind"
   mov eax, 4
@@ -284,6 +256,7 @@ main:
   mov qword [scratch], 0
   mov qword [scratch + 8], VIRTUAL
   xor eax, eax
+  point
   invpcid rax, [scratch]
   mov eax, [VIRTUAL]
   emit rax
@@ -292,6 +265,35 @@ main:
   invpcid rax, [scratch]
   mov eax, [VIRTUAL]
   emit rax
+  done
+  case "pcid"
+  mov rax, cr4
+  or rax, 0x20000
+  mov cr4, rax
+  mov rbx, cr3
+  mov rax, rbx
+  or rax, 5
+  bts rax, 63
+  mov cr3, rax
+  mov rax, cr3
+  sub rax, rbx
+  emit rax
+  mov cr3, rbx
+  done
+  case "pcid-paging-off"
+  to_compat 0
+  mov eax, cr0
+  and eax, 0x7fffffff
+  point
+  mov cr0, eax
+  bits 64
+  done
+  cr4_clear 0x20000
+  case "cr3-bit-63-without-pcid"
+  mov rax, cr3
+  bts rax, 63
+  point
+  mov cr3, rax
   done
   jmp finish
 
