@@ -263,12 +263,23 @@ export function writeMsr(cpu: Cpu, index: number, low: number, high: number): vo
   if (index === MSR.P5_MC_ADDR || index === MSR.P5_MC_TYPE) return;
   const stored = STORED.get(index);
   if (stored !== undefined && hasFeature(cpu.model, stored)) {
+    if (stored === 'MTRR' && !isRange(index, low, high)) raise(VECTOR.GP, 0);
     cpu.msrs.set(index, [low, high]);
     return;
   }
   if (cpu.host.writeMsr(index, low, high)) return;
   cpu.host.guestError('WRMSR of an unknown register', { msr: index });
   raise(VECTOR.GP, 0);
+}
+
+/** Memory types that MTRRs know (SDM 3A table 11-8). */
+const isRangeType = (type: number): boolean => [0, 1, 4, 5, 6].includes(type & 0xff);
+
+/** What an MTRR may hold (SDM 3A 11.11.2): types that exist, and no reserved bits in the default's. */
+function isRange(index: number, low: number, high: number): boolean {
+  if (index === MSR.MTRR_DEF_TYPE) return isRangeType(low) && (low & ~0xcff) === 0 && high === 0;
+  if (FIXED_MTRRS.includes(index)) return [low, high].every((word) => [0, 8, 16, 24].every((shift) => isRangeType(word >>> shift)));
+  return (index & 1) === 0 ? isRangeType(low) && (low & 0xf00) === 0 : (low & 0x7ff) === 0;
 }
 
 /** Memory types that PAT knows (SDM 3A table 11-10): 2 and 3 are reserved. */

@@ -24,12 +24,13 @@ function requireKernel(cpu: Cpu): void {
   if (cpu.cpl !== 0) raise(VECTOR.GP, 0);
 }
 
-/** Loading SS holds interrupts off for one instruction (SDM 2B MOV). */
+/** Loading SS holds interrupts off for one instruction, and its breakpoint as if RF were set (SDM 2B MOV, SDM 3B 17.3.1.1). */
 function afterLoad(cpu: Cpu, o: Operands, segment: number): number {
   cpu.host.exit('segment', cpu.selector(segment), segment);
   if (segment !== SS) return HELPER.next;
   cpu.trapSuppressed = true;
   cpu.shadowAt = o.next;
+  if ((cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0) cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) | FLAG.RF);
   if (cpu.get32(FIELD.interruptPending) === 0) return HELPER.next;
   cpu.interruptShadow = true;
   cpu.rip = o.next;
