@@ -7,13 +7,14 @@ import { explanationOf } from './explainedDifferences.ts';
 import { type Emulator, logOf, needsHarness } from './secondOpinion.ts';
 import { segmentCases } from './segmentCases.ts';
 import { selfModifyingCases } from './selfModifyingCases.ts';
+import { virtualFlagCases } from './virtualFlagCases.ts';
 
 const emulator = (process.argv[2] ?? 'qemu') as Emulator;
 const pattern = new RegExp(process.argv[3] ?? '', 'i');
 const hex = (values: readonly number[]): string => values.map((value) => (value >>> 0).toString(16)).join(' ');
 
 let same = 0, explained = 0, unexplained = 0, left = 0;
-for (const one of [...interruptCases, ...segmentCases, ...pagingCases, ...debugCases, ...selfModifyingCases, ...modeCases]) {
+for (const one of [...interruptCases, ...segmentCases, ...pagingCases, ...debugCases, ...selfModifyingCases, ...modeCases, ...virtualFlagCases]) {
   if (!pattern.test(one.name)) continue;
   if (needsHarness(one)) {
     left++;

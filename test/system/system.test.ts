@@ -8,6 +8,7 @@ import { segmentCases } from './segmentCases.ts';
 import { selfModifyingCases } from './selfModifyingCases.ts';
 import type { SystemCase } from './systemCase.ts';
 import { runProgram } from './systemHarness.ts';
+import { virtualFlagCases } from './virtualFlagCases.ts';
 
 const words = (values: readonly number[]): string[] => values.map((value) => value.toString(16));
 
@@ -18,6 +19,7 @@ const groups: readonly (readonly [string, readonly SystemCase[]])[] = [
   ['debugging', debugCases],
   ['self-modifying code', selfModifyingCases],
   ['modes and models', modeCases],
+  ['virtual interrupt flag', virtualFlagCases],
 ];
 
 describe.each(groups)('%s', (_group, cases) => {

@@ -93,7 +93,7 @@ export const changeDirection =
 const interruptFlagAllowed = (x: SemanticsContext): I32 =>
   geU(and(shrU(x.eflags(), 12), i32(3)), x.field32(FIELD.cpl));
 
-/** SDM 2A CLI where VME and PVI are off. In virtual-8086 mode CPL is 3, so IOPL decides alike. */
+/** SDM 2A CLI on IF. In virtual-8086 mode CPL is 3, so IOPL decides alike; for VIF see system/virtualFlags.ts. */
 export const clearInterruptFlag: Semantics = (x) => {
   // The one sensitive instruction that is no helper counts itself.
   const counter = x.f.let(add(x.cpu, select(eq(x.field32(FIELD.cpl), i32(3)), i32(8), i32(0))));

@@ -45,7 +45,7 @@ const CR4_FEATURES: Readonly<Record<keyof typeof CR4, Feature>> = {
   OSXMMEXCPT: 'SSE', UMIP: 'UMIP', FSGSBASE: 'FSGSBASE', PCIDE: 'PCID', OSXSAVE: 'XSAVE', SMEP: 'SMEP', SMAP: 'SMAP',
 };
 
-const PENTIUM = ['FPU', 'DE', 'PSE', 'TSC', 'MSR', 'CX8', 'APIC', 'MMX'] as const;
+const PENTIUM = ['FPU', 'VME', 'DE', 'PSE', 'TSC', 'MSR', 'CX8', 'APIC', 'MMX'] as const;
 const PENTIUM_3 = [...PENTIUM, 'PAE', 'SEP', 'PGE', 'CMOV', 'PSE36', 'FXSR', 'SSE'] as const;
 const CORE_2 = [
   ...PENTIUM_3, 'MTRR', 'MCE', 'MCA', 'PAT', 'CLFSH', 'SSE2', 'SSE3', 'SSSE3', 'CX16', 'SYSCALL', 'NX', 'LM', 'LAHF',

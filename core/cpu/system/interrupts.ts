@@ -7,9 +7,10 @@ import {
   isNull, isPresent, limitOf, markAccessed, readDescriptor,
 } from './descriptors.ts';
 import { deliverLong, returnLong } from './longMode.ts';
-import { checkReturnCode, mergeFlags } from './returns.ts';
+import { checkReturnCode, mergeFlags, returnedFlags } from './returns.ts';
 import { Stack } from './stack.ts';
 import { switchTask } from './tasks.ts';
+import { mergeVirtual, redirectInterrupt, usesExtensions } from './virtualFlags.ts';
 
 /** Vectors that push an error code. */
 const WITH_ERROR = new Set<number>([VECTOR.DF, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP, VECTOR.PF, VECTOR.AC]);
@@ -116,7 +117,10 @@ function deliverReal(cpu: Cpu, vector: number, rip: number): void {
 }
 
 function deliverProtected(cpu: Cpu, vector: number, origin: Origin, errorCode: number | null, rip: number): void {
-  if (origin === 'software' && cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  if (origin === 'software' && cpu.isVirtual8086) {
+    if (redirectInterrupt(cpu, vector, rip)) return;
+    if (cpu.iopl < 3) raise(VECTOR.GP, 0);
+  }
   if (cpu.isLong) {
     const flags = pushedFlags(cpu, origin);
     deliverLong(cpu, vector, isSoftware(origin), flags, errorCode, rip);
@@ -254,12 +258,14 @@ function returnReal(cpu: Cpu, size: 2 | 4): void {
 }
 
 function returnVirtual(cpu: Cpu, size: 2 | 4): void {
-  if (cpu.iopl < 3) raise(VECTOR.GP, 0);
+  const isVirtual = usesExtensions(cpu);
+  if (isVirtual && size === 4) raise(VECTOR.GP, 0);
   const stack = Stack.current(cpu);
   const rip = stack.pop(size), selector = stack.pop(size) & 0xffff, flags = stack.pop(size);
   if (rip > 0xffff) raise(VECTOR.GP, 0);
+  const merged = isVirtual ? mergeVirtual(cpu, flags) : mergeFlags(cpu, flags, size, 3);
   stack.commit();
-  cpu.eflags = mergeFlags(cpu, flags, size, 3);
+  cpu.eflags = merged;
   cpu.setSegment(CS, selector, selector << 4, 0xffff, 0xf3);
   cpu.rip = rip;
 }
@@ -278,7 +284,7 @@ function returnProtected(cpu: Cpu, size: 2 | 4): void {
   if (rip > limitOf(code)) raise(VECTOR.GP, 0);
   if (rpl === cpu.cpl) {
     stack.commit();
-    cpu.eflags = mergeFlags(cpu, flags, size, cpu.cpl);
+    cpu.eflags = returnedFlags(cpu, flags, size);
     markAccessed(cpu, code);
     installSegment(cpu, CS, selector, code);
     cpu.rip = rip;
@@ -287,7 +293,7 @@ function returnProtected(cpu: Cpu, size: 2 | 4): void {
   const pointer = stack.pop(size), stackSelector = stack.pop(size) & 0xffff;
   if (isNull(stackSelector)) raise(VECTOR.GP, 0);
   const stackDescriptor = checkStackSegment(cpu, stackSelector, rpl, VECTOR.GP);
-  cpu.eflags = mergeFlags(cpu, flags, size, cpu.cpl);
+  cpu.eflags = returnedFlags(cpu, flags, size);
   returnOuter(cpu, { code, selector, rip, stackDescriptor, stackSelector, pointer });
 }
 

@@ -7,7 +7,7 @@ import {
   limitOf, markAccessed, readDescriptor, typeOf,
 } from './descriptors.ts';
 import { raise, VECTOR } from './faults.ts';
-import { checkReturnCode, mergeFlags } from './returns.ts';
+import { checkReturnCode, returnedFlags } from './returns.ts';
 import { Stack } from './stack.ts';
 
 export type Width = 2 | 4 | 8;
@@ -101,7 +101,7 @@ export function returnLong(cpu: Cpu, size: Width): void {
   const level = selector & 3, outer = level > cpu.cpl;
   if (!outer && !cpu.is64) {
     stack.commit();
-    cpu.eflags = mergeFlags(cpu, flags, size === 2 ? 2 : 4, cpu.cpl);
+    cpu.eflags = returnedFlags(cpu, flags, size === 2 ? 2 : 4);
     markAccessed(cpu, code);
     installSegment(cpu, CS, selector, code);
     cpu.rip = rip;
@@ -109,7 +109,7 @@ export function returnLong(cpu: Cpu, size: Width): void {
   }
   const [pointer, pointerHigh] = stack.popWords(size);
   enterStack(cpu, { code, selector, rip, level, stackSelector: stack.popWords(size)[0] & 0xffff, pointer, pointerHigh }, () => {
-    cpu.eflags = mergeFlags(cpu, flags, size === 2 ? 2 : 4, cpu.cpl);
+    cpu.eflags = returnedFlags(cpu, flags, size === 2 ? 2 : 4);
   });
 }
 
