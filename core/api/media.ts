@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { createRequestSchema } from './machines.ts';
 import { method } from './definition.ts';
 
-export const mediaKindSchema = z.enum(['iso', 'disk', 'floppy', 'linux', 'multiboot']);
+export const mediaKindSchema = z.enum(['iso', 'disk', 'floppy', 'linux', 'multiboot', 'pvh']);
 
 export const detectedFileSchema = z.object({
   path: z.string(),

@@ -25,10 +25,11 @@ import { Hpet } from '../devices/timer/hpet.ts';
 import { KvmClock } from '../devices/timer/kvmClock.ts';
 import { Pit8254 } from '../devices/timer/pit8254.ts';
 import { RtcCmos } from '../devices/timer/rtcCmos.ts';
-import { DispiPorts } from '../devices/video/dispiPorts.ts';
+import { StdVga, type StdVgaOptions } from '../devices/video/stdVga.ts';
 import { Vga } from '../devices/video/vga.ts';
 import { hpetBase, ioApicBase, pirqInput, timerInput } from '../firmware/board.ts';
 import type { BlockStore } from '../host/blockStore.ts';
+import type { DisplaySource } from '../host/display.ts';
 import type { BoardHost } from './boardHost.ts';
 import { I440fxHostBridge } from './i440fxHostBridge.ts';
 import { PciHost } from './pciHost.ts';
@@ -37,6 +38,9 @@ import { VgaPci } from './vgaPci.ts';
 
 /** Where flash memory lies and who keeps it. */
 export type FlashPlacement = Omit<CfiFlashOptions, 'id'>;
+
+/** Linear display memory and who places it. */
+export type DisplayMemory = Pick<StdVgaOptions, 'memory' | 'onPlacement' | 'onWritten'>;
 
 export interface I440fxBoardOptions {
   readonly memoryBytes: number;
@@ -56,6 +60,8 @@ export interface I440fxBoardOptions {
   readonly firmwareFiles: ((board: { pmBase(): number }) => readonly FwCfgFile[]) | null;
   /** Flash memory for UEFI variables; null: none. */
   readonly flash: FlashPlacement | null;
+  /** Makes the display QEMU's standard VGA; null: a plain VGA. */
+  readonly displayMemory: DisplayMemory | null;
   /** Seconds since 1970 at guest time 0. */
   readonly rtcStart: number;
 }
@@ -78,6 +84,8 @@ export class I440fxBoard {
   readonly serial: readonly Uart16550[];
   readonly a20: Port92;
   readonly vga: Vga;
+  /** What the monitor shows. */
+  readonly display: DisplaySource;
   readonly keyboard = new Ps2Keyboard();
   readonly mouse = new Ps2Mouse();
   /** Primary master and slave, as far as there are. */
@@ -167,10 +175,14 @@ export class I440fxBoard {
     });
     const files = options.firmwareFiles?.({ pmBase: () => this.#pm.base });
     const foreign = files
-      ? [new FwCfg(this.#wiring('fwCfg0'), { memoryBytes: options.memoryBytes, files }), new DispiPorts(this.#wiring('dispi0'))]
+      ? [new FwCfg(this.#wiring('fwCfg0'), { memoryBytes: options.memoryBytes, files })]
       : [];
     this.vga = new Vga(this.#wiring('vga'));
-    const vgaPci = new VgaPci({ device: VGA_DEVICE });
+    const stdVga = options.displayMemory
+      ? new StdVga(this.#wiring('stdvga0'), { device: VGA_DEVICE, vga: this.vga, ...options.displayMemory })
+      : null;
+    this.display = stdVga ?? this.vga;
+    const vgaPci = stdVga ?? new VgaPci({ device: VGA_DEVICE });
     this.disks = options.disks.slice(0, 2).map((store, index) => {
       const id = `hd${index}`;
       return new AtaDisk(this.#wiring(id), { id, store, serial: `TRAPEZE-HD${index}` });

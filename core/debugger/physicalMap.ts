@@ -26,7 +26,7 @@ const kindOfPage = (cpu: Cpu, map: PhysicalMap, page: number): { kind: string; n
   if (host < 0) return null;
   const { ram, ramBytes } = cpu.map;
   const inRam = host >= ram && host < ram + ramBytes;
-  if (map.host(page, true) >= 0) return { kind: 'RAM', name: 'RAM' };
+  if (map.host(page, true) >= 0) return inRam ? { kind: 'RAM', name: 'RAM' } : { kind: 'device', name: 'display memory' };
   return inRam ? { kind: 'RAM', name: 'RAM, write-protected' } : { kind: 'ROM', name: 'ROM' };
 };
 

@@ -1,9 +1,10 @@
-// The stack as frames. The caller of each is looked for in this order: call frame information; where the code has not set up
+// The stack as frames. The caller of each is looked for in this order: call frame information; a Linux kernel's ORC; where the code has not set up
 // its frame yet, or never does, the words on the stack; the chain of frame pointers; frames of interrupts and exceptions.
 // Nothing here believes what it reads: addresses must be mapped, frames must go up, return addresses must follow a call.
 import type { StackFrame } from '../api/debug.ts';
 import { placeOf } from './disassembly.ts';
 import { littleEndian } from './littleEndian.ts';
+import type { UnwoundFrame } from './symbols/callFrames.ts';
 import type { CallFrameSource } from './symbols/symbolTable.ts';
 import type { DebugTarget, SymbolSource, TargetMode } from './target.ts';
 
@@ -143,8 +144,9 @@ class Unwinder {
   // --- callers ------------------------------------------------------------------------------------------------------
 
   #caller(frame: Frame, innermost: boolean): Caller | null {
+    const described = this.#byCallFrames(frame) ?? this.#byKernelTables(frame);
+    if (described !== null) return described === 'end' ? null : described;
     return (
-      this.#byCallFrames(frame) ??
       (innermost ? this.#byPrologue(frame) : null) ??
       this.#bySavedRegisters(frame) ??
       this.#byFramePointer(frame) ??
@@ -152,13 +154,27 @@ class Unwinder {
     );
   }
 
+  readonly #flat = (at: bigint, bytes: 4 | 8): bigint | null => this.#readLinear(BigInt.asUintN(this.#mode.addressBytes * 8, at), bytes);
+
   /** Call frame information speaks of flat addresses: of protected mode with bases of zero. */
   #byCallFrames(frame: Frame): Caller | null {
     if (this.#word === 2 || this.#symbols.unwind === undefined || this.#stackBase !== 0n) return null;
     const address = frame.afterCall ? frame.counter - 1n : frame.counter;
-    const memory = (at: bigint, bytes: 4 | 8): bigint | null => this.#readLinear(BigInt.asUintN(this.#mode.addressBytes * 8, at), bytes);
-    const found = this.#symbols.unwind(address, frame.registers, memory);
+    const found = this.#symbols.unwind(address, frame.registers, this.#flat);
     if (found === null || found.returnAddress === 0n || found.frame < frame.stack) return null;
+    return this.#unwound(found, 'call frame information');
+  }
+
+  /** A kernel changes between stacks, so frames may lie anywhere. */
+  #byKernelTables(frame: Frame): Caller | 'end' | null {
+    if (this.#word !== 8 || this.#symbols.unwindKernel === undefined) return null;
+    const address = frame.afterCall ? frame.counter - 1n : frame.counter;
+    const found = this.#symbols.unwindKernel(address, frame.registers, this.#flat);
+    if (found === null || found === 'end') return found;
+    return found.signal || this.#isKnownCode(found.returnAddress) ? this.#unwound(found, 'ORC') : null;
+  }
+
+  #unwound(found: UnwoundFrame, how: string): Caller {
     const stackRegister = this.#word === 8 ? 7 : 4, frameRegister = this.#word === 8 ? 6 : 5;
     return {
       frame: found.frame,
@@ -168,7 +184,7 @@ class Unwinder {
         framePointer: found.registers[frameRegister],
         registers: found.registers,
         afterCall: !found.signal,
-        how: found.signal ? 'interrupt frame' : 'call frame information',
+        how: found.signal ? 'interrupt frame' : how,
         codeBase: 0n,
       },
     };

@@ -11,6 +11,7 @@ import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
 import { cpuidLeaf, hasFeature, modified, type CpuModel } from '../cpu/state/cpuModels.ts';
 import type { BlockStore } from '../host/blockStore.ts';
+import type { StateFile } from '../host/stateFile.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { InspectableMachine, MachineInspection, UnclaimedAccess } from './inspection.ts';
 import type { MachineInput, ReplayLog, StampedInput } from '../hypervisor/replayLog.ts';
@@ -18,7 +19,7 @@ import type { MachineConfiguration } from './configuration.ts';
 import { createFirmwareContext } from './firmwareContext.ts';
 import type { Machine, MachineHost, MachineStatistics, StopReason } from './machine.ts';
 import { FlashFile } from './flashFile.ts';
-import { RomSpace, romBytesFor } from './romSpace.ts';
+import { DISPLAY_BYTES, RomSpace, romBytesFor } from './romSpace.ts';
 import { hashMachine } from './stateHash.ts';
 
 const MEBIBYTE = 1 << 20;
@@ -46,7 +47,7 @@ interface Media {
   readonly cdrom: BlockStore | null;
   readonly floppy: BlockStore | null;
   /** UEFI variables. */
-  readonly variables: BlockStore | null;
+  readonly variables: StateFile | null;
 }
 
 /** Throws an Error that names the file and what is wrong with it; nothing stays open then. */
@@ -55,7 +56,7 @@ export function createMachine(
   host: MachineHost,
   options: MachineOptions = {},
 ): RecordedMachine {
-  const opened: BlockStore[] = [];
+  const opened: { close(): void }[] = [];
   const open = (path: string, readOnly: boolean, sectorBytes: 512 | 2048): BlockStore => {
     const store = host.openBlockStore(path, { readOnly, sectorBytes });
     opened.push(store);
@@ -65,7 +66,7 @@ export function createMachine(
     const media: Media = {
       disks: configuration.disks.map((disk) => open(disk.path, disk.readOnly, 512)),
       cdrom: configuration.cdrom === null ? null : open(configuration.cdrom, true, 2048),
-      variables: configuration.firmware.variables === null ? null : open(configuration.firmware.variables, false, 512),
+      variables: openVariables(configuration, host, opened),
       floppy: configuration.floppy === null ? null : open(configuration.floppy.path, configuration.floppy.readOnly, 512),
     };
     const kernel = readKernel(configuration, host);
@@ -123,10 +124,12 @@ class PcMachine implements RecordedMachine {
     const apic = hasFeature(model, 'APIC');
     this.#media = media;
     const biosImage = readRom(configuration.firmware.bios, host);
-    const variables = readVariables(configuration, host);
+    const variables = media.variables?.content ?? null;
     const hypervisor = new Hypervisor({
       ramBytes: memoryBytes,
-      romBytes: Math.max(MEBIBYTE, romBytesFor(biosImage?.length ?? 0, variables?.length ?? 0)),
+      romBytes: biosImage
+        ? romBytesFor(biosImage.length, variables?.length ?? 0, DISPLAY_BYTES)
+        : MEBIBYTE,
       cpuModel: model,
       clock: configuration.clock,
       host: host.clock,
@@ -161,7 +164,10 @@ class PcMachine implements RecordedMachine {
       firmwareFiles: biosImage
         ? (board) => firmwareFiles({ memoryBytes, apic, bootOrder: configuration.bootOrder, vgaBios: vgaRom, ...board })
         : null,
-      flash: variables && media.variables ? new FlashFile(space.installFlash(biosBase, variables), media.variables, (error) => this.#storeFailed(error)).options : null,
+      flash: variables && media.variables
+        ? new FlashFile(space.installFlash(biosBase, variables), media.variables, (error) => this.#storeFailed(error)).options
+        : null,
+      displayMemory: biosImage ? space.installDisplay() : null,
       rtcStart: configuration.rtcStart ?? Math.floor(host.clock.wallMs() / 1000),
     });
     this.#bios = biosImage ? null : new Bios({
@@ -199,7 +205,7 @@ class PcMachine implements RecordedMachine {
     return this.#hypervisor.haltReason;
   }
   get display(): Machine['display'] {
-    return this.#board.vga;
+    return this.#board.display;
   }
 
   start(): void {
@@ -369,14 +375,17 @@ function readRom(path: string | null, host: MachineHost): Uint8Array | null {
 }
 
 /** The flash memory for UEFI variables; it belongs to a foreign firmware and is made of whole blocks. */
-function readVariables({ firmware }: MachineConfiguration, host: MachineHost): Uint8Array | null {
-  if (firmware.variables === null) return null;
-  if (firmware.bios === null) throw new Error(`${firmware.variables}: UEFI variables belong to a foreign firmware; this machine has none`);
-  const image = host.readFile(firmware.variables, MAXIMUM_ROM_BYTES);
-  if (image.length === 0 || image.length % FLASH_BLOCK_BYTES !== 0) {
-    throw new Error(`${firmware.variables}: a variable store has a multiple of 4096 bytes; this file has ${image.length}`);
+function openVariables({ firmware }: MachineConfiguration, host: MachineHost, opened: { close(): void }[]): StateFile | null {
+  const { variables, bios } = firmware;
+  if (variables === null) return null;
+  if (bios === null) throw new Error(`${variables}: UEFI variables belong to a foreign firmware; this machine has none`);
+  const file = host.openStateFile(variables, MAXIMUM_ROM_BYTES);
+  opened.push(file);
+  const { length } = file.content;
+  if (length === 0 || length % FLASH_BLOCK_BYTES !== 0) {
+    throw new Error(`${variables}: a variable store has a multiple of 4096 bytes; this file has ${length}`);
   }
-  return image;
+  return file;
 }
 
 /** The processor that a configuration describes. */

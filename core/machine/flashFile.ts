@@ -1,19 +1,17 @@
-// Keeps a flash memory's content in its file: changed blocks are written when the flash goes back to being read.
+// The UEFI variables' flash memory over its file: when the flash goes back to being read, the file is replaced as a whole.
 import type { FlashPlacement } from '../chipset/i440fxBoard.ts';
-import type { BlockStore } from '../host/blockStore.ts';
+import type { StateFile } from '../host/stateFile.ts';
 import type { RomSpace } from './romSpace.ts';
-
-const SECTOR = 512;
 
 export class FlashFile {
   readonly #place: ReturnType<RomSpace['installFlash']>;
-  readonly #store: BlockStore;
+  readonly #file: StateFile;
   readonly #onError: (error: Error) => void;
-  readonly #dirty = new Set<number>();
+  #changed = false;
 
-  constructor(place: ReturnType<RomSpace['installFlash']>, store: BlockStore, onError: (error: Error) => void) {
+  constructor(place: ReturnType<RomSpace['installFlash']>, file: StateFile, onError: (error: Error) => void) {
     this.#place = place;
-    this.#store = store;
+    this.#file = file;
     this.#onError = onError;
   }
 
@@ -28,21 +26,16 @@ export class FlashFile {
       },
       onChange: (offset, length) => {
         this.#place.changed(offset, length);
-        for (let sector = Math.floor(offset / SECTOR); sector * SECTOR < offset + length; sector++) this.#dirty.add(sector);
+        this.#changed = true;
       },
     };
   }
 
   #writeBack(): void {
-    if (this.#dirty.size === 0) return;
-    const done = (error?: Error): void => {
+    if (!this.#changed) return;
+    this.#changed = false;
+    this.#file.replace(this.#place.content, (error) => {
       if (error) this.#onError(error);
-    };
-    for (const sector of this.#dirty) {
-      const at = sector * SECTOR;
-      this.#store.write(at, Uint8Array.from(this.#place.content.subarray(at, at + SECTOR)), done);
-    }
-    this.#dirty.clear();
-    this.#store.flush(done);
+    });
   }
 }

@@ -4,6 +4,7 @@ import type { BlockStore } from '../host/blockStore.ts';
 import type { HostClock } from '../host/clock.ts';
 import type { DisplaySource } from '../host/display.ts';
 import type { Log } from '../host/log.ts';
+import type { StateFile } from '../host/stateFile.ts';
 
 /**
  * `stopped`: never started or powered off; `halted`: the CPU shut down (triple fault) and waits for a reset.
@@ -23,6 +24,8 @@ export interface MachineHost {
   readonly log: Log;
   /** Opens the file behind a disk. Throws an Error that names the file, what was expected and what was found. */
   openBlockStore(path: string, options: { readOnly: boolean; sectorBytes: 512 | 2048 }): BlockStore;
+  /** Opens a file that the machine keeps for itself. Throws an Error as above. */
+  openStateFile(path: string, limitBytes: number): StateFile;
   /** Whole content of a small file (kernel, initrd, ROM). Throws an Error as above. */
   readFile(path: string, limitBytes: number): Uint8Array<ArrayBuffer>;
 }

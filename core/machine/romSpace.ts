@@ -10,6 +10,10 @@ const MEBIBYTE = 1 << 20;
 const PAGE = 4096;
 const FOUR_GIB = 2 ** 32;
 
+/** Where the chipset's own ranges begin: nothing else is placed from here on. */
+const PCI_END = 0xfec00000;
+export const DISPLAY_BYTES = 16 * MEBIBYTE;
+
 /** Room that images below 4 GiB of these lengths need, the ROM area below 1 MiB included. */
 export function romBytesFor(...lengths: readonly number[]): number {
   return lengths.reduce((sum, length) => sum + Math.ceil(length / PAGE) * PAGE, LOW_ROM_BYTES);
@@ -75,6 +79,29 @@ export class RomSpace {
         cpu.flushTlb(false);
       },
       changed: (offset, length) => cpu.code.written(base + offset, length),
+    };
+  }
+
+  /** Display memory, which a display function places where neither RAM nor ROM is (82441FX 4.1: PCI memory begins above RAM). */
+  installDisplay(): { memory: Uint8Array; onPlacement(base: number | null): void; onWritten(offset: number, length: number): void } {
+    const { physical, cpu } = this.#hypervisor;
+    const host = cpu.map.rom + cpu.map.romBytes - DISPLAY_BYTES;
+    const memory = cpu.u8.subarray(host, host + DISPLAY_BYTES).fill(0);
+    let placed: number | null = null;
+    return {
+      memory,
+      onPlacement: (base) => {
+        if (placed !== null) {
+          cpu.code.written(placed, DISPLAY_BYTES);
+          physical.unmap(placed, DISPLAY_BYTES);
+        }
+        placed = base !== null && base >= this.#memoryBytes && base + DISPLAY_BYTES <= PCI_END ? base : null;
+        if (placed !== null) physical.map(placed, DISPLAY_BYTES, host, true);
+        cpu.flushTlb(false);
+      },
+      onWritten: (offset, length) => {
+        if (placed !== null) cpu.code.written(placed + offset, length);
+      },
     };
   }
 

@@ -22,6 +22,7 @@ import { Library, filesOf } from './library.ts';
 import { MachineRuntime } from './machineRuntime.ts';
 import { MACHINE_TAG } from './machineLog.ts';
 import { detectMedia } from './mediaDetection.ts';
+import { discardVariables, withOwnVariables } from './uefiVariables.ts';
 import { Uploads } from './uploads.ts';
 
 /** As the configuration allows. */
@@ -189,12 +190,17 @@ export class Application {
           checkConfiguration(configuration);
         }
         if (name !== null && name !== record.name) this.#checkNameIsFree(name);
+        const folder = this.library.machineFolder(id);
         await this.library.update({
           ...record,
           name: name ?? record.name,
           notes: notes ?? record.notes,
-          configuration: configuration ?? record.configuration,
+          configuration: configuration === null ? record.configuration : await withOwnVariables(configuration, folder),
         });
+        if (configuration !== null) {
+          await discardVariables(configuration, folder);
+          if (configuration.firmware.variables !== null) this.#discardUnused(configuration.firmware.variables);
+        }
         this.#changed(id);
         return this.#summary(id);
       },
@@ -326,11 +332,14 @@ export class Application {
     });
     if (!parsed.success)
       throw new Failure('bad-request', 'The machine was refused.', { reason: validationMessage(parsed.error) });
-    await this.library.add(parsed.data, async () => {
+    const template = request.configuration.firmware.variables;
+    const record = await this.library.add(parsed.data, async (folder) => {
       if (request.newDiskBytes !== null) createSparse(newDisk, request.newDiskBytes);
+      return { ...parsed.data, configuration: await withOwnVariables(parsed.data.configuration, folder) };
     });
+    if (template !== null) this.#discardUnused(template);
     this.#runtime(id).log.write('info', MACHINE_TAG, 'Created');
-    return parsed.data;
+    return record;
   }
 
   #checkNameIsFree(name: string): void {

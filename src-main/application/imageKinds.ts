@@ -2,6 +2,7 @@
 import zlib from 'node:zlib';
 import type { ImageReader } from './imageReader.ts';
 import { readIso } from './iso9660.ts';
+import { pvhEntry } from './pvhKernel.ts';
 
 export type ImageKind =
   | { kind: 'iso'; volumeId: string; boot: 'none' | 'bios' | 'uefi-only'; evidence: string }
@@ -9,6 +10,7 @@ export type ImageKind =
   | { kind: 'floppy'; evidence: string }
   | { kind: 'linux'; version: string; sixtyFourBit: boolean; evidence: string }
   | { kind: 'multiboot'; evidence: string }
+  | { kind: 'pvh'; evidence: string }
   | { kind: 'ramdisk'; evidence: string }
   | { kind: 'compressed'; format: string }
   | { kind: 'container'; format: string }
@@ -22,7 +24,7 @@ const HEAD_BYTES = 8192;
 /** In this order: a hybrid ISO also has a partition table, a kernel also a boot sector. */
 export function imageKind(image: ImageReader): ImageKind {
   const head = image.read(0, HEAD_BYTES);
-  for (const probe of [container, iso, linux, multiboot, disk, ramdisk]) {
+  for (const probe of [container, iso, linux, multiboot, pvh, disk, ramdisk]) {
     const found = probe(image, head);
     if (found !== null) return found;
   }
@@ -103,6 +105,12 @@ const multiboot: Probe = (image, head) => {
     return { kind: 'multiboot', evidence: `${format}Multiboot 2 header at offset ${at}` };
   }
   return null;
+};
+
+/** What has a Multiboot header too is a Multiboot kernel, as the loader takes it. */
+const pvh: Probe = (image) => {
+  const entry = pvhEntry(image);
+  return entry === null ? null : { kind: 'pvh', evidence: `ELF with a PVH entry at ${entry.toString(16)}h` };
 };
 
 const FLOPPY_SIZES: Readonly<Record<number, string>> = {
@@ -208,7 +216,7 @@ const KNOWN_OTHERS: readonly (readonly [string, string])[] = [
 
 function describeUnknown(image: ImageReader, head: Uint8Array): string {
   if (startsWith(head, [0x7f, 0x45, 0x4c, 0x46])) {
-    return `an ELF file${head[4] === 2 ? ' for 64-bit' : ''} without a Multiboot header`;
+    return `an ELF file${head[4] === 2 ? ' for 64-bit' : ''} without a Multiboot header or a PVH note`;
   }
   for (const [text, name] of KNOWN_OTHERS) {
     if ([...text].every((character, index) => head[index] === character.charCodeAt(0))) return name;

@@ -73,18 +73,19 @@ export class Library {
     return path.join(this.#machinesFolder, machineIdSchema.parse(id));
   }
 
-  /** Makes the machine's folder; `fill` adds files to it first. Nothing remains if any step fails. */
-  async add(record: MachineRecord, fill: (folder: string) => Promise<void>): Promise<void> {
-    const folder = this.machineFolder(record.id);
+  /** Makes the machine's folder; `fill` adds files to it first and gives the record that names them. Nothing remains if any step fails. */
+  async add({ id }: { readonly id: string }, fill: (folder: string) => Promise<MachineRecord>): Promise<MachineRecord> {
+    const folder = this.machineFolder(id);
     await fs.mkdir(folder);
     try {
-      await fill(folder);
+      const record = await fill(folder);
       await writeJson(path.join(folder, RECORD_FILE), record);
+      this.#records.set(id, record);
+      return record;
     } catch (error) {
       await fs.rm(folder, { recursive: true, force: true });
       throw error;
     }
-    this.#records.set(record.id, record);
   }
 
   async update(record: MachineRecord): Promise<void> {

@@ -10,7 +10,7 @@ import type { ImageKind } from './imageKinds.ts';
 import { ImageReader } from './imageReader.ts';
 
 export const EXPECTED_IMAGE =
-  'an ISO 9660 CD image, a raw disk or floppy image, a Linux kernel (bzImage) or a Multiboot kernel';
+  'an ISO 9660 CD image, a raw disk or floppy image, a Linux kernel (bzImage), a Multiboot or a PVH kernel';
 const MIB = 1024 * 1024;
 const GIB = 1024 * MIB;
 
@@ -65,14 +65,14 @@ function refuse(file: Inspected): Failure {
 /** The machine that these files make. Throws a `Failure` that names the file, what was expected and what was found. */
 export function detectMedia(paths: readonly string[]): Detection {
   const files = [...new Set(paths.map((file) => path.resolve(file)))].map(inspect);
-  const kernels = files.filter(({ found }) => found.kind === 'linux' || found.kind === 'multiboot');
+  const kernels = files.filter(({ found: { kind } }) => kind === 'linux' || kind === 'multiboot' || kind === 'pvh');
   const kernel = kernels[0];
   if (kernels.length > 1) {
     throw new Failure('bad-input', `${kernels[1]!.path}: there is another kernel already`, {
       reason: `${kernel!.name} and ${kernels[1]!.name} are both kernels; a machine starts one.`,
     });
   }
-  if (kernel?.found.kind === 'multiboot') return multibootDetection(kernel, files);
+  if (kernel?.found.kind === 'multiboot' || kernel?.found.kind === 'pvh') return moduleKernelDetection(kernel, files);
   const usable = (file: Inspected): boolean =>
     ['iso', 'disk', 'floppy', 'linux'].includes(file.found.kind) ||
     (kernel !== undefined && ['ramdisk', 'compressed'].includes(file.found.kind));
@@ -81,21 +81,23 @@ export function detectMedia(paths: readonly string[]): Detection {
   return kernel === undefined ? imageDetection(files) : linuxDetection(kernel, files);
 }
 
-/** Multiboot takes any file as a module. */
-function multibootDetection(kernel: Inspected, files: readonly Inspected[]): Detection {
+/** Multiboot and PVH take any file as a module; a PVH kernel that is Linux takes the first as its initial RAM disk. */
+function moduleKernelDetection(kernel: Inspected, files: readonly Inspected[]): Detection {
   const modules = files.filter((file) => file !== kernel);
+  const kind = kernel.found.kind === 'pvh' ? 'pvh' : 'multiboot';
+  const name = kind === 'pvh' ? 'PVH' : 'Multiboot';
   return {
-    kind: 'multiboot',
-    title: `Multiboot kernel ${kernel.name}`,
+    kind,
+    title: `${name} kernel ${kernel.name}`,
     evidence: evidenceOf(kernel),
     files: [
-      detected(kernel, 'kernel', 'Multiboot kernel'),
-      ...modules.map((file) => detected(file, 'module', 'Multiboot module')),
+      detected(kernel, 'kernel', `${name} kernel`),
+      ...modules.map((file) => detected(file, 'module', `${name} module`)),
     ],
     warnings: [],
     proposal: createRequestSchema.parse({
       name: stem(kernel.name),
-      system: 'Multiboot kernel',
+      system: `${name} kernel`,
       configuration: {
         memoryMiB: sensibleMemory(128),
         kernel: { path: kernel.path, modules: modules.map((file) => file.path) },
@@ -265,12 +267,12 @@ export function checkAttachment(file: string, place: 'disk' | 'cdrom' | 'floppy'
     disk: 'a raw disk image',
     cdrom: 'a CD image',
     floppy: 'a floppy image',
-    kernel: 'a Linux or Multiboot kernel',
+    kernel: 'a Linux, Multiboot or PVH kernel',
   }[place];
   const found = inspected.found.kind === 'unknown' ? inspected.found.found : `a ${kind} image`;
   const wrong = (): Failure =>
     new Failure('bad-input', `${file}: this is not ${expected}`, { reason: `Expected ${expected}. Found ${found}.` });
-  if (place === 'kernel' && kind !== 'linux' && kind !== 'multiboot') throw wrong();
+  if (place === 'kernel' && kind !== 'linux' && kind !== 'multiboot' && kind !== 'pvh') throw wrong();
   if (place === 'cdrom' && kind !== 'iso') throw wrong();
   if (place === 'floppy' && inspected.sizeBytes > 2_949_120) throw wrong();
   if (place === 'disk' && (kind === 'unknown' || kind === 'ramdisk') && inspected.sizeBytes % 512 !== 0) throw wrong();

@@ -3,6 +3,7 @@ import os from 'node:os';
 import { Failure } from '../../core/api/failure.ts';
 import { validationMessage } from '../../core/api/dispatch.ts';
 import { cpuFeatureSchema, cpuModelSchema, machineConfigurationSchema } from '../../core/machine/configuration.ts';
+import { processorProblems } from '../../core/machine/processor.ts';
 import type { BootDevice, MachineConfiguration } from '../../core/machine/configuration.ts';
 import { detectMedia } from '../application/mediaDetection.ts';
 
@@ -139,7 +140,10 @@ function parseCpu(text: string): MachineConfiguration['cpu'] {
     return { feature: feature.data, on: change.startsWith('+') };
   });
   const chosen = (on: boolean) => features.filter((entry) => entry.on === on).map(({ feature }) => feature);
-  return { model: model.data, enable: chosen(true), disable: chosen(false), cpuid: [] };
+  const cpu = { model: model.data, enable: chosen(true), disable: chosen(false), cpuid: [] };
+  const [problem] = processorProblems(cpu);
+  if (problem !== undefined) throw bad(`--cpu ${text}: ${problem.message}`);
+  return cpu;
 }
 
 /** Throws a `Failure` whose message is the one-line reason. */

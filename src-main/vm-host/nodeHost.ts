@@ -1,9 +1,9 @@
 // What a machine needs of its process, over Node.
 import fs from 'node:fs';
 import { Failure } from '../../core/api/failure.ts';
-import type { BlockStore } from '../../core/host/blockStore.ts';
 import type { Log } from '../../core/host/log.ts';
 import type { MachineHost } from '../../core/machine/machine.ts';
+import { AtomicFile } from './atomicFile.ts';
 import { FileBlockStore } from './fileBlockStore.ts';
 import { fileFailure, statFile } from './fileProblem.ts';
 import { hostClock } from './hostClock.ts';
@@ -14,7 +14,7 @@ export interface NodeHost extends MachineHost {
 }
 
 export function createNodeHost(options: { log: Log; holder: string; lockFolder?: string }): NodeHost {
-  const stores = new Set<BlockStore>();
+  const stores = new Set<{ close(): void }>();
   return {
     clock: hostClock,
     log: options.log,
@@ -23,6 +23,12 @@ export function createNodeHost(options: { log: Log; holder: string; lockFolder?:
       const store = new FileBlockStore(path, { readOnly, sectorBytes, holder: options.holder, ...lock });
       stores.add(store);
       return store;
+    },
+    openStateFile(path, limitBytes) {
+      const lock = options.lockFolder === undefined ? {} : { lockFolder: options.lockFolder };
+      const file = new AtomicFile(path, { limitBytes, holder: options.holder, ...lock });
+      stores.add(file);
+      return file;
     },
     readFile(path, limitBytes) {
       const size = statFile(path, 'a file with content').size;

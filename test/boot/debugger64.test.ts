@@ -72,3 +72,33 @@ it('gdb stops in the amd64 kernel, reads its registers and memory, steps and wat
   expect(entries.length).toBeGreaterThan(30);
   expect(entries[14]!.target).toMatch(/ffffffff[0-9a-f]{8}/);
 });
+
+it('the call stacks of an amd64 kernel are whole: in a system call, in an interrupt, in a fault', { timeout: 300_000 }, async () => {
+  using guest = new DebuggedGuest({
+    memoryMiB: 256,
+    kernel: { path: guestFile('kernel64'), initrd: guestFile('initramfs64'), commandLine: guests.commandLine },
+  });
+  guest.guest.machine.start();
+  await guest.guest.waitForShells(150);
+  await guest.monitor('symbols load kernel:');
+  guest.guest.send('while true; do sh -c "exit 3"; done\n');
+  const stackAt = async (symbol: string): Promise<{ function: string; how: string }[]> => {
+    const { id } = await guest.break({ where: { kind: 'execute', at: symbol } });
+    await guest.continue(60);
+    const { frames } = await guest.handlers['debug.stack']({ limit: 40 });
+    await guest.handlers['debug.removeBreakpoint']({ id });
+    return frames.map(({ function: name, how }) => ({ function: name, how }));
+  };
+  const names = (frames: readonly { function: string }[]): string[] => frames.map(({ function: name }) => name);
+
+  const call = await stackAt('do_exit');
+  expect(names(call).slice(0, 5)).toEqual(['do_exit', 'do_group_exit', '__x64_sys_exit_group', 'do_syscall_64', 'entry_SYSCALL_64_after_hwframe']);
+  const fault = await stackAt('handle_mm_fault');
+  expect(names(fault).slice(0, 4)).toEqual(['handle_mm_fault', 'do_user_addr_fault', 'exc_page_fault', 'asm_exc_page_fault']);
+  const interrupt = await stackAt('update_process_times');
+  expect(names(interrupt)).toEqual(expect.arrayContaining(['hrtimer_interrupt', '__sysvec_apic_timer_interrupt', 'sysvec_apic_timer_interrupt', 'asm_sysvec_apic_timer_interrupt']));
+  // The interrupt came on a stack of its own; what it interrupted goes on behind it.
+  const entry = names(interrupt).indexOf('asm_sysvec_apic_timer_interrupt');
+  expect(interrupt.slice(1, entry + 1).every(({ how }) => how === 'ORC')).toBe(true);
+  expect(interrupt[entry + 1]!.how).toBe('interrupt frame');
+});

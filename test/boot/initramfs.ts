@@ -15,10 +15,12 @@ function member(name: string, mode: number, content: Buffer): Buffer {
   return Buffer.concat([aligned(Buffer.concat([header, label])), aligned(content)]);
 }
 
+export type GuestArchitecture = 'i386' | 'amd64';
+
 /** A kernel module of the guest's kernel package. */
-export function kernelModule(name: string): Buffer {
+export function kernelModule(name: string, architecture: GuestArchitecture = 'i386'): Buffer {
   const unpacked = path.join(path.dirname(guestFile('kernel')), 'unpacked');
-  const folder = readdirSync(unpacked).find((entry) => entry.startsWith('linux-image-') && entry.endsWith('_i386'));
+  const folder = readdirSync(unpacked).find((entry) => entry.startsWith('linux-image-') && entry.endsWith(`_${architecture}`));
   if (folder === undefined) throw new Error(`no kernel package in ${unpacked}`);
   const file = readdirSync(path.join(unpacked, folder), { recursive: true }).map(String).find((entry) => entry.endsWith(`/${name}.ko`));
   if (file === undefined) throw new Error(`the kernel package has no module ${name}`);
@@ -26,10 +28,12 @@ export function kernelModule(name: string): Buffer {
 }
 
 /** The busybox initramfs with `files` in its root, as a file in a folder of its own. */
-export function extendedInitramfs(files: Readonly<Record<string, Buffer>>): { path: string; remove(): void } {
+export function extendedInitramfs(
+  files: Readonly<Record<string, Buffer>>, architecture: GuestArchitecture = 'i386',
+): { path: string; remove(): void } {
   const folder = mkdtempSync(path.join(tmpdir(), 'trapeze-initramfs-'));
   const members = Object.entries(files).map(([name, content]) => member(name, 0o100644, content));
-  const base = readFileSync(guestFile('initramfs'));
+  const base = readFileSync(guestFile(architecture === 'amd64' ? 'initramfs64' : 'initramfs'));
   const output = path.join(folder, 'initramfs');
   writeFileSync(output, Buffer.concat([aligned(base), ...members, member('TRAILER!!!', 0, Buffer.alloc(0))]));
   return { path: output, remove: () => rmSync(folder, { recursive: true, force: true }) };

@@ -19,6 +19,7 @@ const host: MachineHost = {
     },
   },
   log: { write: () => {} },
+  openStateFile: () => { throw new Error('the tour has none'); },
   openBlockStore: (path) => new MemoryStore(new Uint8Array(readFileSync(path))),
   readFile: (path) => new Uint8Array(readFileSync(path)),
 };

@@ -172,7 +172,7 @@ export class TestBoardHost implements BoardHost {
 
 export function testBoard(options: Partial<I440fxBoardOptions> = {}): { host: TestBoardHost; board: I440fxBoard } {
   const host = new TestBoardHost();
-  const board = new I440fxBoard(host, { memoryBytes: 16 << 20, disks: [], cdrom: null, debugExit: true, apic: false, tscDeadline: true, kvmClock: true, firmwareFiles: null, flash: null, rtcStart: 946684800, ...options });
+  const board = new I440fxBoard(host, { memoryBytes: 16 << 20, disks: [], cdrom: null, debugExit: true, apic: false, tscDeadline: true, kvmClock: true, firmwareFiles: null, flash: null, displayMemory: null, rtcStart: 946684800, ...options });
   return { host, board };
 }
 

@@ -77,6 +77,36 @@ export function linuxKernel(version: string, options: { sixtyFourBit?: boolean }
   return image;
 }
 
+/** A 64-bit ELF file with a note segment; `type` 18 of `Xen` makes it a PVH kernel. */
+export function pvhKernel(type = 18, owner = 'Xen\0'): Buffer {
+  const image = Buffer.alloc(4096);
+  image.write('\x7fELF', 0, 'latin1');
+  image.set([2, 1, 1], 4);
+  image.writeUInt16LE(62, 18);
+  image.writeBigUInt64LE(64n, 32);
+  image.writeUInt16LE(56, 54);
+  image.writeUInt16LE(2, 56);
+  image.writeUInt32LE(1, 64);
+  image.writeUInt32LE(4, 120);
+  image.writeBigUInt64LE(512n, 128);
+  image.writeBigUInt64LE(60n, 152);
+  // Another note comes first.
+  const notes = [
+    { name: 'GNU\0', type: 3, content: Buffer.alloc(20) },
+    { name: owner, type, content: Buffer.from([0, 0, 0x10, 0]) },
+  ];
+  let at = 512;
+  for (const note of notes) {
+    image.writeUInt32LE(note.name.length, at);
+    image.writeUInt32LE(note.content.length, at + 4);
+    image.writeUInt32LE(note.type, at + 8);
+    image.write(note.name, at + 12, 'latin1');
+    note.content.copy(image, at + 16);
+    at += 16 + note.content.length;
+  }
+  return image;
+}
+
 /** An ELF head with a Multiboot 1 header at `offset`. */
 export function multibootKernel(offset = 0x1000): Buffer {
   const image = Buffer.alloc(16384);

@@ -1,4 +1,5 @@
-// node test/system/opinions.ts qemu|bochs [name pattern]: runs the system-mode cases there and prints where they disagree with us.
+// ./node_modules/.bin/node test/system/opinions.ts qemu|bochs [name pattern]
+// Runs the system-mode cases there and prints where they disagree with us.
 import { debugCases } from './debugCases.ts';
 import { interruptCases } from './interruptCases.ts';
 import { modeCases } from './modeCases.ts';

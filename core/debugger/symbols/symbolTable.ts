@@ -7,6 +7,7 @@ import { isElf, parseElf, type ElfFile } from './elf.ts';
 import type { FrameMemory } from './frameExpression.ts';
 import { LineTable, parseLines } from './lineTable.ts';
 import { SymbolSet, type RawSymbol, type StoredSymbol } from './symbolFile.ts';
+import { orcTables, unwindOrc, type OrcTables } from './orc.ts';
 import { isTextMap, parseTextMap } from './textMap.ts';
 import { readUnitDirectories } from './unitDirectories.ts';
 
@@ -31,6 +32,8 @@ export interface LoadedSymbols {
 export interface CallFrameSource {
   /** The caller of the frame whose code is at `address`; null: nothing is known of it. Throws nothing. */
   unwind(address: bigint, registers: FrameRegisters, memory: FrameMemory): UnwoundFrame | null;
+  /** The same by a 64-bit Linux kernel's own tables; 'end': the stack begins here. */
+  unwindKernel?(address: bigint, registers: FrameRegisters, memory: FrameMemory): UnwoundFrame | 'end' | null;
 }
 
 class LoadedFile {
@@ -111,6 +114,8 @@ class LoadedFile {
 export class SymbolTable implements SymbolSource, CallFrameSource {
   #files: LoadedFile[] = [];
   #nextId = 1;
+  /** Looked for again when the files change. */
+  #orc: OrcTables | null | undefined;
 
   /** Throws a DebugError that names the file, what was expected and what was found. */
   load(path: string, bytes: Uint8Array, offset: bigint): LoadedSymbols {
@@ -136,6 +141,7 @@ export class SymbolTable implements SymbolSource, CallFrameSource {
     const file = new LoadedFile(this.#nextId++, path, kind, maskAddress(offset), symbols, warnings, elf);
     // Newest first: a file that is loaded again wins.
     this.#files.unshift(file);
+    this.#orc = undefined;
     return describe(file);
   }
 
@@ -143,6 +149,7 @@ export class SymbolTable implements SymbolSource, CallFrameSource {
   unload(id: number): boolean {
     const before = this.#files.length;
     this.#files = this.#files.filter((file) => file.id !== id);
+    this.#orc = undefined;
     return this.#files.length < before;
   }
 
@@ -262,6 +269,11 @@ export class SymbolTable implements SymbolSource, CallFrameSource {
       }
     }
     return null;
+  }
+
+  unwindKernel(address: bigint, registers: FrameRegisters, memory: FrameMemory): UnwoundFrame | 'end' | null {
+    if (this.#orc === undefined) this.#orc = orcTables((name) => this.address(name));
+    return this.#orc === null ? null : unwindOrc(this.#orc, address, registers, memory);
   }
 }
 

@@ -7,7 +7,7 @@ import { CODE_PAGE_437 } from './codePage437.ts';
 import { CR, CURSOR_OFF, GC_MASK, MISC, PROTECT, SEQ_MASK, STATUS1 } from './vga.registers.ts';
 import { geometryOf, planeOffset, timingOf, type VgaGeometry, type VgaTiming } from './vgaGeometry.ts';
 import { VgaMemory } from './vgaMemory.ts';
-import { VgaRenderer, type VgaPicture } from './vgaRenderer.ts';
+import { loadColors, VgaRenderer, type VgaPicture } from './vgaRenderer.ts';
 
 export interface VgaState extends VgaPicture {
   seqIndex: number;
@@ -72,6 +72,15 @@ const powerOn = (): Registers => ({
   dacReading: false,
 });
 
+/** What an adapter around the VGA makes of it (QEMU's standard VGA). */
+export interface VgaExtension {
+  /** 64 KiB of linear display memory at A0000h instead of the planes; null: the planes. */
+  readonly window: Uint8Array | null;
+  readonly onWritten: (offset: number) => void;
+  /** The DAC has 8 bits of each colour. */
+  readonly wideDac: boolean;
+}
+
 const CRTC_REGISTERS = 0x19;
 const ATTRIBUTE_REGISTERS = 0x15;
 const WINDOW_BASE = 0xa0000;
@@ -92,6 +101,10 @@ export class Vga implements Device<VgaState>, DisplaySource, MmioHandler {
   // derived from it
   #geometry: VgaGeometry | null = null;
   #timing: VgaTiming | null = null;
+
+  #extension: VgaExtension = { window: null, onWritten: () => {}, wideDac: false };
+  readonly #colors = new Uint32Array(256);
+  #colorsStale = true;
 
   readonly state = recordCodec(
     1,
@@ -122,9 +135,25 @@ export class Vga implements Device<VgaState>, DisplaySource, MmioHandler {
     this.#syncOutputs();
   }
 
+  /** The adapter's state changed. */
+  extend(extension: VgaExtension): void {
+    if (extension.wideDac !== this.#extension.wideDac) this.#colorsStale = this.#renderer.stale = true;
+    this.#extension = extension;
+  }
+
+  /** RGBA of the DAC's 256 entries, and whether they changed since the last call. */
+  palette(): { colors: Uint32Array; changed: boolean } {
+    const changed = this.#colorsStale;
+    if (changed) loadColors(this.#colors, this.#r.dac, this.#r.pelMask, this.#extension.wideDac);
+    this.#colorsStale = false;
+    return { colors: this.#colors, changed };
+  }
+
   // Memory window
 
   read(offset: number, size: 1 | 2 | 4): number {
+    const { window } = this.#extension;
+    if (window !== null) return readLinear(window, offset, size);
     const memory = this.#memory;
     if (size === 1) return memory.read8(offset);
     if (size === 2) return memory.read8(offset) | (memory.read8(offset + 1) << 8);
@@ -134,6 +163,14 @@ export class Vga implements Device<VgaState>, DisplaySource, MmioHandler {
   }
 
   write(offset: number, value: number, size: 1 | 2 | 4): void {
+    const { window, onWritten } = this.#extension;
+    if (window !== null) {
+      for (let index = 0; index < size && offset + index < window.length; index++) {
+        window[offset + index] = value >>> (8 * index);
+        onWritten(offset + index);
+      }
+      return;
+    }
     const memory = this.#memory;
     memory.write8(offset, value & 0xff);
     if (size === 1) return;
@@ -244,7 +281,7 @@ export class Vga implements Device<VgaState>, DisplaySource, MmioHandler {
         return this.#writeSequencer(value);
       case 0x3c6:
         r.pelMask = value;
-        this.#renderer.stale = true;
+        this.#renderer.stale = this.#colorsStale = true;
         return;
       case 0x3c7:
         r.dacRead = value;
@@ -367,12 +404,12 @@ export class Vga implements Device<VgaState>, DisplaySource, MmioHandler {
 
   #writeDac(value: number): void {
     const r = this.#r;
-    r.dac[r.dacWrite * 3 + r.dacStep] = value & 0x3f;
+    r.dac[r.dacWrite * 3 + r.dacStep] = this.#extension.wideDac ? value : value & 0x3f;
     if (++r.dacStep === 3) {
       r.dacStep = 0;
       r.dacWrite = (r.dacWrite + 1) & 0xff;
     }
-    this.#renderer.stale = true;
+    this.#renderer.stale = this.#colorsStale = true;
   }
 
   /** Where the beam is now. */
@@ -393,6 +430,12 @@ export class Vga implements Device<VgaState>, DisplaySource, MmioHandler {
     this.#timing = null;
     this.#configureMemory();
     this.#memory.markAll();
-    this.#renderer.stale = true;
+    this.#renderer.stale = this.#colorsStale = true;
   }
+}
+
+function readLinear(window: Uint8Array, offset: number, size: number): number {
+  let value = 0;
+  for (let index = size - 1; index >= 0; index--) value = value * 256 + (window[offset + index] ?? 0xff);
+  return value;
 }

@@ -71,12 +71,7 @@ export class VgaRenderer {
 
   #loadPalette(p: VgaPicture): void {
     this.#blank = (p.seq[SEQ.CLOCKING]! & CLOCKING.SCREEN_OFF) !== 0 || (p.attributeIndex & PALETTE_SOURCE) === 0;
-    for (let index = 0; index < 256; index++) {
-      const at = (index & p.pelMask) * 3;
-      const channel = (value: number): number => (value << 2) | (value >> 4);
-      this.#colors[index] =
-        0xff000000 | (channel(p.dac[at + 2]!) << 16) | (channel(p.dac[at + 1]!) << 8) | channel(p.dac[at]!);
-    }
+    loadColors(this.#colors, p.dac, p.pelMask, false);
     const select = p.attribute[AR.COLOR_SELECT]!;
     for (let index = 0; index < 16; index++) {
       const entry = p.attribute[index & p.attribute[AR.PLANE_ENABLE]!]! & 0x3f;
@@ -196,5 +191,14 @@ export class VgaRenderer {
             line[x++] = palette[((word >> (half + pair)) & 3) | (((word >>> (half + 16 + pair)) & 3) << 2)]!;
       }
     }
+  }
+}
+
+/** The DAC's colours as RGBA, from 6 or 8 bits of each. */
+export function loadColors(colors: Uint32Array, dac: Uint8Array, pelMask: number, wide: boolean): void {
+  const channel = (value: number): number => (wide ? value : ((value & 63) << 2) | ((value & 63) >> 4));
+  for (let index = 0; index < 256; index++) {
+    const at = (index & pelMask) * 3;
+    colors[index] = 0xff000000 | (channel(dac[at + 2]!) << 16) | (channel(dac[at + 1]!) << 8) | channel(dac[at]!);
   }
 }

@@ -66,6 +66,58 @@ describe('the library', () => {
     expect((await again.client.call('machines.list', {})).machines.map(({ name }) => name)).toEqual(['Größe 1!']);
   });
 
+  it("copies the template of UEFI variables into the machine's folder", async () => {
+    const { client, libraryFolder } = await openApplication();
+    const bios = put(folder, 'code.fd', Buffer.alloc(4096, 1));
+    const template = put(folder, 'vars.fd', Buffer.alloc(8192, 2)),
+      second = put(folder, 'other.fd', Buffer.alloc(8192, 3));
+    const firmware = { bios, variables: template };
+    const made = await Promise.all(
+      ['one', 'two'].map((name) => client.call('machines.create', { name, configuration: { firmware } })),
+    );
+    const own = made.map(({ configuration }) => configuration.firmware.variables!);
+    expect(own).toEqual(['one', 'two'].map((id) => path.join(libraryFolder, 'machines', id, 'uefi-variables.fd')));
+    // What the guest writes is the machine's, the template stays as it is.
+    fs.writeFileSync(own[0]!, Buffer.alloc(8192, 9));
+    expect(fs.readFileSync(own[1]!)[0]).toBe(2);
+    expect(fs.readFileSync(template)[0]).toBe(2);
+    const update = (variables: string | null, rom: string | null = bios) =>
+      client.call('machines.update', { id: 'one', configuration: { firmware: { bios: rom, variables } } });
+    // Its own file again is no change; another template replaces it.
+    await update(own[0]!);
+    expect(fs.readFileSync(own[0]!)[0]).toBe(9);
+    await update(second);
+    expect(fs.readFileSync(own[0]!)[0]).toBe(3);
+    await expect(update(second, null)).rejects.toThrow(/belong to a UEFI firmware/);
+    await expect(update(put(folder, 'odd.fd', 'abc'))).rejects.toThrow(/no UEFI variable store/);
+    expect(fs.readFileSync(own[0]!)[0]).toBe(3);
+    await update(null, null);
+    expect(fs.existsSync(own[0]!)).toBe(false);
+    await client.call('machines.delete', { id: 'two' });
+    expect(fs.existsSync(own[1]!)).toBe(false);
+    expect(fs.existsSync(template)).toBe(true);
+  });
+
+  it('refuses a processor whose features do not fit together', async () => {
+    const { client } = await openApplication();
+    const create = (cpu: object) => client.call('machines.create', { name: 'cpu', configuration: { cpu } });
+    await expect(create({ model: 'pentium', enable: ['SSE2'] })).rejects.toThrow(/SSE2 needs FXSR and SSE/);
+    await expect(create({ cpuid: [{ leaf: '1' }] })).rejects.toThrow(/No register is given/);
+    await create({ model: 'pentium', enable: ['FXSR', 'SSE', 'SSE2'], cpuid: [{ leaf: '1', edx: 'ff' }] });
+  });
+
+  it('an uploaded template goes when it was copied', async () => {
+    const { client, application } = await openApplication();
+    const bios = put(folder, 'code.fd', Buffer.alloc(4096, 1));
+    const upload = await application.receiveUpload(Readable.from([Buffer.alloc(4096, 5)]), 'vars.fd', 4096);
+    const { configuration } = await client.call('machines.create', {
+      name: 'efi',
+      configuration: { firmware: { bios, variables: upload } },
+    });
+    expect(fs.existsSync(upload)).toBe(false);
+    expect(fs.readFileSync(configuration.firmware.variables!)[0]).toBe(5);
+  });
+
   it('reports what it cannot read and never deletes it', async () => {
     const { client, libraryFolder } = await openApplication();
     await client.call('machines.create', { name: 'good', configuration: {} });

@@ -13,6 +13,7 @@ import {
   linuxKernel,
   mbrDisk,
   multibootKernel,
+  pvhKernel,
 } from '../../support/images.ts';
 
 const folder = testFolder();
@@ -102,6 +103,28 @@ describe('what a file is', () => {
     expect(detectMedia([put(folder, 'kernel2', image)]).evidence).toBe('Multiboot 2 header at offset 28672');
   });
 
+  it('knows a PVH kernel by its note, and takes any file as a module of it', () => {
+    const kernel = put(folder, 'pvh.elf', pvhKernel()),
+      initrd = put(folder, 'pvh-initrd', 'anything');
+    const found = detectMedia([initrd, kernel]);
+    expect(found).toMatchObject({
+      kind: 'pvh',
+      title: 'PVH kernel pvh.elf',
+      evidence: 'ELF with a PVH entry at 100000h',
+    });
+    expect(found.proposal.configuration.kernel).toMatchObject({ path: kernel, modules: [initrd] });
+    expect(() => checkAttachment(kernel, 'kernel')).not.toThrow();
+    for (const other of [
+      pvhKernel(17),
+      pvhKernel(18, 'Zen\0'),
+      pvhKernel().subarray(0, 560),
+      pvhKernel().fill(255, 120),
+    ])
+      expect(refusal(put(folder, 'other.elf', other))).toMatch(
+        /ELF file for 64-bit without a Multiboot header or a PVH note/,
+      );
+  });
+
   it('takes any file as a module of a Multiboot kernel', () => {
     const kernel = put(folder, 'kernel.elf', multibootKernel());
     const module = put(folder, 'module.txt', 'anything at all');
@@ -122,7 +145,7 @@ describe('what is refused', () => {
     ['empty', '', /empty: the file is empty/],
     ['text', 'words and words\n'.repeat(99), /Found text/],
     ['document.pdf', '%PDF-1.7 ...', /Found a PDF document/],
-    ['elf', multibootKernel().fill(0, 4096, 8192), /ELF file without a Multiboot header/],
+    ['elf', multibootKernel().fill(0, 4096, 8192), /ELF file without a Multiboot header or a PVH note/],
     [
       'noise',
       Buffer.from(Array.from({ length: 4096 }, (_, index) => (index * 73 + 11) & 0xff)),
@@ -184,7 +207,7 @@ describe('what is refused', () => {
 
   it('an attachment of the wrong kind', () => {
     expect(() => checkAttachment(put(folder, 'cd2', isoImage('CD')), 'kernel')).toThrow(
-      /not a Linux or Multiboot kernel/,
+      /not a Linux, Multiboot or PVH kernel/,
     );
     expect(() => checkAttachment(put(folder, 'hd2', mbrDisk()), 'cdrom')).toThrow(/not a CD image/);
     expect(() => checkAttachment(put(folder, 'blank', Buffer.alloc(512 * 64)), 'disk')).not.toThrow();
