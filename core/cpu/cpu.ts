@@ -17,7 +17,6 @@ import { breakpointsChanged, checkDataBreakpoints, pageHasBreakpoints } from './
 import { GuestFault, raise, raiseRecorded, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
 import { createHelpers, type Helper } from './system/helpers.ts';
-import { completeCli } from './system/virtualFlags.ts';
 import type { X87Functions } from './x87/x87Functions.ts';
 
 /** Exits to whoever drives the CPU: all that a guest cannot do alone. */
@@ -751,10 +750,7 @@ export class Cpu {
     this.#inRun = true;
     const exit = this.is64 ? this.#wasm.run64(this.base, record) : this.#wasm.run(this.base, record);
     this.#inRun = false;
-    if (exit !== EXIT.fault || (this.cr4 & (CR4.VME | CR4.PVI)) === 0) return exit;
-    if (this.get32(FIELD.faultVector) !== VECTOR.GP || !completeCli(this)) return exit;
-    this.set32(FIELD.budget, this.get32(FIELD.budget) - 1);
-    return EXIT.helper;
+    return exit;
   }
 
   /** Takes what is left of the budget back, so that instructionCount stands on its own. */

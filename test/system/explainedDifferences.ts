@@ -7,6 +7,7 @@ const QEMU = ['qemu'] as const, BOCHS = ['bochs'] as const, BOTH = ['qemu', 'boc
 /** What an emulator leaves out altogether, and what that explains. */
 const NO_LIMITS = 'TCG checks no segment limits or types on data and code accesses (SDM 3A 5.3, 5.5: #GP, #SS).';
 const NO_RF = 'TCG does not set RF in the flags that faults push (SDM 3B 17.3.1.1: 1 for faults other than instruction breakpoints).';
+const NO_VME = 'TCG has neither VME nor PVI: CPUID.1:EDX.VME is clear there (SDM 3B 21.3, 21.4).';
 const VECTORS = 'LDTR is usable after reset (SDM 3A table 9-1): the descriptor is read from the interrupt vectors, which a BIOS fills.';
 
 const DIFFERENCES: readonly (readonly [name: string, emulators: readonly Emulator[], why: string])[] = [
@@ -47,6 +48,17 @@ const DIFFERENCES: readonly (readonly [name: string, emulators: readonly Emulato
   ['RDPMC reads the two performance counters', BOCHS, "Bochs's counters cannot be written (SDM 3B 18.6.4: PerfCtr0 and 1 of the P6 family)."],
   ['the 486 lacks CMOV, CMPXCHG8B, RDTSC and RDMSR', QEMU, 'QEMU does not take away what its model lacks.'],
   ['the Pentium has CMPXCHG8B and RDTSC but neither CMOV nor SYSENTER', QEMU, 'QEMU does not take away what its model lacks.'],
+  ['VME: CLI, STI, PUSHF and POPF act on VIF, whatever IF is', QEMU, NO_VME],
+  ['VME: a pending virtual interrupt makes STI, POPF and IRET fault when they would enable it, not CLI', QEMU, NO_VME],
+  ['VME: POPF and IRET fault on TF, and with operands of 32 bits; PUSHFD too', QEMU, NO_VME],
+  ['VME: INT n through the redirection bitmap, with VIF in the place of IF', QEMU, NO_VME],
+  ['VME with IOPL 3: INT n redirected clears IF itself; a set bit leads to the gate', QEMU, NO_VME],
+  ['VME: INT3 is not redirected; without VME no INT n is', QEMU, NO_VME],
+  ['PVI: CLI and STI of ring 3 act on VIF; PUSHF and POPF do not see it', QEMU, NO_VME],
+  ['PVI leaves rings 1 and 2 and INT n alone; without PVI CLI and STI of ring 3 fault', QEMU, NO_VME],
+  ['VIF and VIP come from a 32-bit IRET of ring 0 only', QEMU, NO_VME],
+  ['the 486 has neither VME nor PVI', QEMU, 'QEMU does not take away what its model lacks.'],
+  ['the 486 has neither VME nor PVI', BOCHS, 'Bochs as Debian builds it has no 486.'],
 ];
 
 export const explanationOf = (name: string, emulator: Emulator): string | null =>

@@ -9,8 +9,12 @@ import { pagingCases } from './pagingCases.ts';
 import { isInstalled, logOf, needsHarness } from './secondOpinion.ts';
 import { segmentCases } from './segmentCases.ts';
 import { selfModifyingCases } from './selfModifyingCases.ts';
+import { virtualFlagCases } from './virtualFlagCases.ts';
 
-const agreeing = [...interruptCases, ...segmentCases, ...pagingCases, ...debugCases, ...selfModifyingCases, ...modeCases].filter(
+const cases = [
+  ...interruptCases, ...segmentCases, ...pagingCases, ...debugCases, ...selfModifyingCases, ...modeCases, ...virtualFlagCases,
+];
+const agreeing = cases.filter(
   (one) => !needsHarness(one) && explanationOf(one.name, 'qemu') === null,
 );
 

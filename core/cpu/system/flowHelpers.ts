@@ -191,10 +191,7 @@ export const flowHelpers: Readonly<Record<string, HelperBody>> = {
     return interrupt(cpu, VECTOR.OF, o.next, 'breakpoint');
   },
   interruptReturn: (cpu, o) =>
-    transfer(cpu, () => {
-      cpu.rip = o.next;
-      interruptReturn(cpu, o.width);
-    }, 1),
+    transfer(cpu, () => interruptReturn(cpu, o.width, o.next), 1),
   callFar: (cpu, o) => transfer(cpu, () => callFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.size, o.next)),
   jumpFar: (cpu, o) => transfer(cpu, () => jumpFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.next)),
   callFarIndirect: (cpu, o) =>

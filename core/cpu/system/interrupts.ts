@@ -136,8 +136,7 @@ function deliverProtected(cpu: Cpu, vector: number, origin: Origin, errorCode: n
   if (isSoftware(origin) && ((high >>> 13) & 3) < cpu.cpl) raise(VECTOR.GP, idtError);
   if ((high & 0x8000) === 0) raise(VECTOR.NP, idtError);
   if (type === 5) {
-    cpu.rip = rip;
-    switchTask(cpu, low >>> 16, 'interrupt', errorCode);
+    switchTask(cpu, low >>> 16, 'interrupt', errorCode, rip);
     return;
   }
   enterGate(cpu, { low, high, type }, origin, errorCode, rip);
@@ -234,15 +233,15 @@ function pushInnerFrame(cpu: Cpu, level: number, frame: Frame, fromVirtual: bool
   stack.commit();
 }
 
-/** IRET. The next address is set; faults by throwing. */
-export function interruptReturn(cpu: Cpu, width: 2 | 4 | 8): void {
+/** IRET, with `next` the address behind it. Faults by throwing. */
+export function interruptReturn(cpu: Cpu, width: 2 | 4 | 8, next: number): void {
   cpu.nmiBlocked = false;
   const size = width === 2 ? 2 : 4;
   if (cpu.isLong) returnLong(cpu, width);
   else if (!cpu.isProtected) returnReal(cpu, size);
   else if (cpu.isVirtual8086) returnVirtual(cpu, size);
   else if ((cpu.get32(FIELD.eflags) & FLAG.NT) !== 0) {
-    switchTask(cpu, cpu.readLinear(cpu.segmentBase(TR), 2), 'return', null);
+    switchTask(cpu, cpu.readLinear(cpu.segmentBase(TR), 2), 'return', null, next);
   } else returnProtected(cpu, size);
 }
 

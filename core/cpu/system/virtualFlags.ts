@@ -75,26 +75,3 @@ function isRedirected(cpu: Cpu, vector: number): boolean {
   if (at < 0 || at > limit) raise(VECTOR.GP, 0);
   return ((cpu.readLinear(base + at, 1) >>> (vector & 7)) & 1) === 0;
 }
-
-/** Prefixes without an effect on CLI. */
-const PREFIXES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf2, 0xf3]);
-const CLI = 0xfa;
-
-/**
- * CLI knows IOPL only where it is emitted, and faults. If it has a virtual flag to act on, it is done here instead.
- * To be called with a #GP before it is delivered; true: `rip` is behind the instruction.
- */
-export function completeCli(cpu: Cpu): boolean {
-  if (cpu.cpl <= cpu.iopl || !hasVirtualFlag(cpu)) return false;
-  const wide = (opcode: number): boolean => cpu.is64 && (opcode & 0xf0) === 0x40;
-  let length = 0;
-  for (; length < 15; length++) {
-    const opcode = cpu.readLinear(cpu.wrapLinear(cpu.segmentBase(CS) + cpu.rip + length), 1, cpu.userAccess);
-    if (opcode === CLI) break;
-    if (!PREFIXES.has(opcode) && !wide(opcode)) return false;
-  }
-  if (length === 15) return false;
-  clearVirtualFlag(cpu);
-  cpu.rip += length + 1;
-  return true;
-}
