@@ -26,7 +26,7 @@ const TURNS = 40;
 
 export const quietHost: CpuHost = {
   portRead: () => 0xffffffff, portWrite: () => {}, mmioRead: () => 0xffffffff, mmioWrite: () => {}, timestamp: () => 0,
-  setTimestamp: () => {}, acknowledgeInterrupt: () => 0, exit: () => {}, exitBegins: () => {}, exitEnds: () => {}, guestError: () => {},
+  setTimestamp: () => {}, acknowledgeInterrupt: () => 0, cycles: () => 0, performanceInterrupt: () => {}, floatingError: () => {}, exit: () => {}, exitBegins: () => {}, exitEnds: () => {}, guestError: () => {},
 } as unknown as CpuHost;
 
 const pattern = Uint8Array.from({ length: DATA_BYTES }, (_, offset) => patternByte(offset));

@@ -8,6 +8,8 @@ const QEMU = ['qemu'] as const, BOCHS = ['bochs'] as const, BOTH = ['qemu', 'boc
 const NO_LIMITS = 'TCG checks no segment limits or types on data and code accesses (SDM 3A 5.3, 5.5: #GP, #SS).';
 const NO_RF = 'TCG does not set RF in the flags that faults push (SDM 3B 17.3.1.1: 1 for faults other than instruction breakpoints).';
 const NO_VME = 'TCG has neither VME nor PVI: CPUID.1:EDX.VME is clear there (SDM 3B 21.3, 21.4).';
+const NO_COUNTERS = 'TCG has no performance counters: RDPMC is undefined there, their registers are zero (SDM 3B 19.2, 19.6.3).';
+const LAX = 'It ignores writes and reads that the manual refuses (SDM 2B RDMSR, WRMSR: #GP).';
 const VECTORS = 'LDTR is usable after reset (SDM 3A table 9-1): the descriptor is read from the interrupt vectors, which a BIOS fills.';
 
 const DIFFERENCES: readonly (readonly [name: string, emulators: readonly Emulator[], why: string])[] = [
@@ -59,6 +61,23 @@ const DIFFERENCES: readonly (readonly [name: string, emulators: readonly Emulato
   ['VIF and VIP come from a 32-bit IRET of ring 0 only', QEMU, NO_VME],
   ['the 486 has neither VME nor PVI', QEMU, 'QEMU does not take away what its model lacks.'],
   ['the 486 has neither VME nor PVI', BOCHS, 'Bochs as Debian builds it has no 486.'],
+  ['DR6 keeps what only software clears but for B0 to B3; its fixed bits and those of DR7', QEMU,
+    'TCG keeps B0 to B3 at a single step and stores reserved bits (SDM 3B 17.2.3, 17.2.4).'],
+  ['ICEBP sets nothing in DR6; INT3 and INTO are no debug exceptions', QEMU, 'TCG raises #UD for ICEBP (SDM 2A INT1: #DB).'],
+  ['DEBUGCTL.BTF: single steps on taken branches, until a debug exception ends it', BOTH, 'Neither knows BTF (SDM 3B 17.4.3).'],
+  ['a data breakpoint on the operand of MOV SS traps behind the next instruction', QEMU, 'TCG does not hold debug exceptions off (SDM 3A 6.8.3).'],
+  ['an instruction breakpoint right behind MOV SS is passed, behind STI it is not', QEMU, 'As above.'],
+  ['P6 performance counters count instructions and cycles, and nothing else', QEMU, NO_COUNTERS],
+  ['RDPMC: the index, and user mode by CR4.PCE', QEMU, NO_COUNTERS],
+  ['architectural performance monitoring: what CPUID tells, and reserved bits', QEMU, NO_COUNTERS],
+  ['counters of the kernel, of user mode and of both add up', QEMU, NO_COUNTERS],
+  ['a counter that overflows says so and interrupts, if it may', QEMU, NO_COUNTERS],
+  ['P6 performance counters count instructions and cycles, and nothing else', BOCHS, 'Bochs counts nothing.'],
+  ['architectural performance monitoring: what CPUID tells, and reserved bits', BOCHS, "Another processor's leaf, and nothing is counted."],
+  ['counters of the kernel, of user mode and of both add up', BOCHS, 'Bochs counts nothing.'],
+  ['a counter that overflows says so and interrupts, if it may', BOCHS, 'Bochs counts nothing.'],
+  ['IA32_DEBUGCTL keeps BTF alone; reserved bits fault', BOTH, LAX],
+  ['machine-check registers: four banks that report nothing', BOTH, LAX],
 ];
 
 export const explanationOf = (name: string, emulator: Emulator): string | null =>

@@ -1,5 +1,6 @@
 // System-mode behaviour as the SDM describes it, one small program a case.
 import { describe, expect, it } from 'vitest';
+import { counterCases } from './counterCases.ts';
 import { debugCases } from './debugCases.ts';
 import { interruptCases } from './interruptCases.ts';
 import { modeCases } from './modeCases.ts';
@@ -20,6 +21,7 @@ const groups: readonly (readonly [string, readonly SystemCase[]])[] = [
   ['self-modifying code', selfModifyingCases],
   ['modes and models', modeCases],
   ['virtual interrupt flag', virtualFlagCases],
+  ['counters and machine checks', counterCases],
 ];
 
 describe.each(groups)('%s', (_group, cases) => {

@@ -73,6 +73,15 @@ export const cpuModels = {
 export const PHYSICAL_BITS = 40;
 const LINEAR_BITS = 48;
 
+/** Counters of the P6 family before architectural performance monitoring (SDM 3B 19.6.3). */
+export const P6_COUNTERS = { number: 2, width: 40 } as const;
+/** General-purpose counters of architectural performance monitoring; 0: none. */
+export const generalCounters = (given: CpuModel): number => (given.maxLeaf < 0xa ? 0 : given.maxLeaf === 0xa ? 2 : 4);
+/** Version 2, width 48, seven events known, of which those below are unavailable: LLC references and misses, branches. */
+const MONITORING = { version: 2, width: 48, events: 7, unavailable: 0x78, fixed: 3 } as const;
+/** The privilege level that performance counters call the operating system's. */
+export const CPL_KERNEL = 0;
+
 /** The time-stamp counter and the local APIC's timer run at 1 GHz; the core crystal too. */
 const CLOCK_HERTZ = 1_000_000_000;
 /** KVM's leaf 40000001h: clock sources, no delays for ports, and the clock is stable (Linux virt/kvm/x86/cpuid.rst). */
@@ -164,6 +173,10 @@ function modelLeaf(given: CpuModel, leaf: number, subLeaf: number, state: CpuidS
       return [1, 0, 0, 0];
     case 7:
       return subLeaf === 0 ? [0, bits(7, 'ebx'), bits(7, 'ecx'), bits(7, 'edx')] : [0, 0, 0, 0];
+    case 0xa: {
+      const { version, width, events, unavailable, fixed } = MONITORING;
+      return [version | (generalCounters(given) << 8) | (width << 16) | (events << 24), unavailable, 0, fixed | (width << 5)];
+    }
     case 0x15:
       return [1, 1, CLOCK_HERTZ, 0];
     case 0x16:

@@ -6,6 +6,7 @@ import {
   attributesOf, baseOf, checkStackSegment, type Descriptor, dplOf, dropInnerSegments, installSegment, isCode, isConforming,
   isNull, isPresent, limitOf, markAccessed, readDescriptor,
 } from './descriptors.ts';
+import { endBranchSteps } from './control.ts';
 import { deliverLong, returnLong } from './longMode.ts';
 import { checkReturnCode, mergeFlags, returnedFlags } from './returns.ts';
 import { Stack } from './stack.ts';
@@ -38,6 +39,7 @@ export function deliverFault(cpu: Cpu, vector: number, errorCode: number, isTrap
     const rip = cpu.rip;
     // Faults push RF set, but for those of instruction breakpoints: their handlers set it (SDM 3B 17.3.1.1).
     const isBreakpoint = current === VECTOR.DB && (cpu.get32(FIELD.dr + 6 * 8) & DR6_BD) === 0;
+    if (current === VECTOR.DB) endBranchSteps(cpu);
     const second = attemptDelivery(cpu, current, error, (isTrap && attempt === 0) || isBreakpoint ? 'trap' : 'fault');
     if (second === null) return;
     cpu.rip = rip;

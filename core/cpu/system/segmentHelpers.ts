@@ -30,7 +30,8 @@ function afterLoad(cpu: Cpu, o: Operands, segment: number): number {
   if (segment !== SS) return HELPER.next;
   cpu.trapSuppressed = true;
   cpu.shadowAt = o.next;
-  if (cpu.get32(FIELD.interruptPending) === 0) return HELPER.next;
+  cpu.debugShadow = (cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0;
+  if (cpu.get32(FIELD.interruptPending) === 0 && !cpu.debugShadow) return HELPER.next;
   cpu.interruptShadow = true;
   cpu.rip = o.next;
   return HELPER.exit;

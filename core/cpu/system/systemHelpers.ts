@@ -246,7 +246,6 @@ export const systemHelpers: Readonly<Record<string, HelperBody>> = {
   writeMsr: writeMsrHelper,
   readMsr: readMsrHelper,
   readTimestamp,
-  /** No performance counters are offered. */
   readPerformanceCounter: (cpu) => {
     const [low, high] = readPerformanceCounter(cpu, cpu.reg32(RCX));
     cpu.setReg32(RAX, low);
