@@ -18,6 +18,7 @@ import { breakpointsChanged, checkDataBreakpoints, pageHasBreakpoints, reportDeb
 import { GuestFault, raise, raiseRecorded, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
 import { createHelpers, type Helper } from './system/helpers.ts';
+import { LastBranches } from './system/lastBranches.ts';
 import { PerformanceCounters } from './system/performance.ts';
 import type { X87Functions } from './x87/x87Functions.ts';
 
@@ -106,6 +107,7 @@ export class Cpu {
   /** For a debugger, between two instructions. */
   readonly debugAccess: DebugAccess = new DebugAccess(this);
   readonly performance: PerformanceCounters;
+  readonly lastBranches: LastBranches;
   /** Base of the state, and the same as an index of 32-bit words. */
   readonly base: number;
   readonly word: number;
@@ -170,6 +172,7 @@ export class Cpu {
     this.word = this.base >>> 2;
     this.code = new CodeCache(this);
     this.performance = new PerformanceCounters(this);
+    this.lastBranches = new LastBranches(this);
     this.#helpers = createHelpers(this);
     this.#sensitiveBits = sensitiveBits();
     this.#exits = exitingHandlers();
@@ -671,7 +674,7 @@ export class Cpu {
     if (this.code.isFull) this.code.flush();
     this.#sliceEnd += budget;
     this.set32(FIELD.budget, budget);
-    const alone = this.interruptShadow || (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
+    const alone = this.interruptShadow || this.lastBranches.active || (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
     if (alone && !single && this.code.breakpointAt(this.rip)) {
       this.#settle();
       return EXIT.breakpoint;
@@ -808,16 +811,23 @@ export class Cpu {
     const left = this.get32(FIELD.budget) | 0;
     this.#sliceEnd -= left - 1;
     this.set32(FIELD.budget, 1);
+    const from = this.lastBranches.active ? this.#linearRip : 0;
     const exit = this.#enter(this.base + FIELD.stepRecords);
-    if (trap && exit !== EXIT.fault && !this.trapSuppressed && (!stepsOnBranches(this) || this.#branched(before))) this.set32(FIELD.pendingDebug, this.get32(FIELD.pendingDebug) | 0x4000);
+    if (this.lastBranches.active && exit !== EXIT.fault && this.#branched(before, exit)) this.lastBranches.record(from, this.#linearRip);
+    if (trap && exit !== EXIT.fault && !this.trapSuppressed && (!stepsOnBranches(this) || this.#branched(before, exit))) this.set32(FIELD.pendingDebug, this.get32(FIELD.pendingDebug) | 0x4000);
     return exit;
   }
 
+  get #linearRip(): number {
+    return this.wrapLinear(this.segmentBase(CS) + this.rip);
+  }
   /** The instruction that was stepped at `rip` was a taken branch. */
-  #branched(rip: number): boolean {
-    const record = (this.base + FIELD.stepRecords) >>> 1;
-    if (this.rip === rip) return !isRepeated(this.u16[record + RECORD.handler / 2]);
-    return this.rip !== rip + (this.u16[record + RECORD.place / 2] & 15);
+  #branched(rip: number, exit: number): boolean {
+    const record = (this.base + FIELD.stepRecords) >>> 1, handler = this.u16[record + RECORD.handler / 2];
+    if (this.rip === rip) return !isRepeated(handler);
+    if (this.rip !== rip + (this.u16[record + RECORD.place / 2] & 15)) return true;
+    // To the next instruction: a branch used the budget up, straight code ran into the stop.
+    return exit === EXIT.budget && handler < handlerTable.helperBase;
   }
 
   /** Debug traps follow the instruction that caused them (SDM 3B 17.3.1). */
@@ -844,6 +854,7 @@ export class Cpu {
     this.shadowAt = -1;
     this.msrs.clear();
     this.performance.reset();
+    this.lastBranches.reset();
     this.#floatingError = false;
     this.set32(FIELD.cr0, 0x60000010);
     this.set32(FIELD.a20Mask, a20Mask);

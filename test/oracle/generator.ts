@@ -3,7 +3,7 @@
 import * as iced from 'iced-x86';
 import {
   type Bitness, CASE_BYTES, CODE_BASE, CODE_BYTES, DATA_BASE, expandState, FS_BASE, GS_BASE, HIGH_BASE, type OracleCase, PIECE, READ_ONLY,
-  STATE, Stream,
+  SELECTORS, STATE, Stream,
 } from './caseFormat.ts';
 import { isComparable } from './policy.ts';
 
@@ -250,7 +250,23 @@ const codeTarget = (stream: Stream, bitness: Bitness): number =>
 
 const STRINGS = /^(Movs|Cmps|Stos|Lods|Scas)[bwdq]$/;
 const STACK = /^(Push|Pop|Call|Ret|Enter|Leave)/;
+/** What they find depends on the tables: they get selectors whose descriptors are known. */
+const SELECTOR_READERS: ReadonlySet<string> = new Set(['Lar', 'Lsl', 'Verr', 'Verw']);
 const CODE_READERS: ReadonlySet<string> = new Set(['Jmp', 'Call', 'Ret']);
+
+/** Components that every processor has, x87 and SSE, and a header that is valid, mostly. False: EAX is needed for the address. */
+function extendedState(maker: CaseMaker, { instruction }: Decoded, stream: Stream, operand: number): boolean {
+  const busy = [instruction.memoryBase, instruction.memoryIndex].map((register) => (register === Register.None ? -1 : RegisterExt.number(register)));
+  // With other components in EAX the image would be the host's own.
+  if (busy.includes(RAX)) return false;
+  maker.setRegister(RAX, BigInt(stream.below(4)));
+  if (maker.pieceAt >= 0) maker.view.setUint32(maker.pieceAt + 24, stream.below(8) === 0 ? stream.next() : stream.below(0x10000), true);
+  maker.place(operand + 512);
+  if (maker.pieceAt < 0) return true;
+  const wrong = stream.below(10) === 0 ? stream.below(24) : -1;
+  for (let at = 0; at < 64; at++) maker.view.setUint8(maker.pieceAt + at, at === 0 ? stream.below(4) : at === wrong ? 0x40 : 0);
+  return true;
+}
 
 /** False: the operand would lie anywhere. Values that make an instruction do something: quotients that fit, counts that end, equal comparands, targets in code. */
 function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stream, bitness: Bitness, operand: number): boolean {
@@ -292,10 +308,22 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
   else if (mnemonic === 'Fxrstor' || mnemonic === 'Fxrstor64') {
     if (maker.pieceAt >= 0 && stream.below(8) !== 0) maker.view.setUint32(maker.pieceAt + 24, stream.below(0x10000), true);
   }
+  else if (/^X(save|rstor)(64)?$/.test(mnemonic)) {
+    if (!extendedState(maker, found, stream, operand)) return false;
+  }
   else if (mnemonic === 'Popfd' || mnemonic === 'Popfq' || mnemonic === 'Popf') {
     // AC and TF would reach into the next instruction.
     const top = Number(maker.register(RSP));
     maker.poke(top, stream.next() & 0x200ed5);
+  }
+  if (SELECTOR_READERS.has(mnemonic)) {
+    const selector = stream.pick(SELECTORS), operandIndex = mnemonic.startsWith('V') ? 0 : 1;
+    if (isRegisterForm) {
+      const register = RegisterExt.number(instruction.opRegister(operandIndex));
+      maker.setRegister(register, (maker.register(register) & ~0xffffn) | BigInt(selector));
+    } else if (maker.pieceAt >= 0) maker.view.setUint16(maker.pieceAt, selector, true);
+    // What stands in the read-only page is no selector of these.
+    else if (operand >= DATA_BASE + READ_ONLY && operand < DATA_BASE + 0x3000) return false;
   }
   if (CODE_READERS.has(mnemonic)) {
     const target = codeTarget(stream, bitness);

@@ -163,4 +163,49 @@ export const counterCases: readonly SystemCase[] = [
       finish`,
     log: [4, 0, 13, 0, 7, 0, 13, 0, 0xffffffff, 0xffffffff, 13, 0, 13, 0, 13, 0, 0, 0, 13, 0, 0x40],
   },
+  {
+    name: 'the Core 2 records its last four branches, until a debug exception',
+    model: 'core2',
+    text: `test:${logRegister(0x1c9)}${write(0x1d9, 1)}
+      jmp first
+    first:
+      xor ecx, ecx
+      jnz first
+    second:
+      jz third
+      nop
+    third:
+      call fourth
+    fourth:
+      pop eax
+      mov ecx, 2
+    last:
+      loop last
+      mov ecx, 0x1d9
+      rdmsr
+      mov ebx, eax
+      xor eax, eax
+      wrmsr
+      logs ebx${logRegister(0x1c9)}
+      mov ecx, 0x40
+      mov esi, 4
+    next:
+      rdmsr
+      sub eax, first
+      call log
+      add ecx, 0x20
+      rdmsr
+      sub eax, first
+      call log
+      sub ecx, 0x1f
+      dec esi
+      jnz next${refuses(0x1c9, 0)}${write(0x1d9, 1)}
+      set_gate 1, debug, 0x8e
+      db 0xf1
+      finish
+    debug:${logRegister(0x1d9)}
+      iretd`,
+    // JMP at 1, JZ, CALL and the newest, LOOP, at 0.
+    log: [0, 0, 1, 0, 0, 0x12, 0x12, -2, 0, 4, 7, 7, 0xc, 13, 0, 0, 0].map((value) => value >>> 0),
+  },
 ];

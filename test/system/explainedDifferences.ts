@@ -27,7 +27,6 @@ const DIFFERENCES: readonly (readonly [name: string, emulators: readonly Emulato
   ['types and privileges of data segments', QEMU, NO_LIMITS],
   ['the local table', BOTH, VECTORS],
   ['LAR, LSL, VERR, VERW and ARPL', QEMU, 'TCG leaves the accessed bit clear where CS was loaded (SDM 3A 3.4.5.1).'],
-  ['LAR, LSL, VERR, VERW and ARPL', BOCHS, "Bits 16 to 19 of LAR's result are undefined (SDM 2A LAR: masked by 00FxFF00H)."],
   ['code limits: running off the end of a segment faults', QEMU, NO_LIMITS],
   ['code limits hold on a page that another segment has run', QEMU, NO_LIMITS],
   ['code limits hold on a page that another segment has run', BOCHS,
@@ -76,6 +75,7 @@ const DIFFERENCES: readonly (readonly [name: string, emulators: readonly Emulato
   ['architectural performance monitoring: what CPUID tells, and reserved bits', BOCHS, "Another processor's leaf, and nothing is counted."],
   ['counters of the kernel, of user mode and of both add up', BOCHS, 'Bochs counts nothing.'],
   ['a counter that overflows says so and interrupts, if it may', BOCHS, 'Bochs counts nothing.'],
+  ['the Core 2 records its last four branches, until a debug exception', BOTH, 'Neither records branches (SDM 3B 17.4.8).'],
   ['IA32_DEBUGCTL keeps BTF alone; reserved bits fault', BOTH, LAX],
   ['machine-check registers: four banks that report nothing', BOTH, LAX],
 ];

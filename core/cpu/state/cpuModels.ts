@@ -45,10 +45,10 @@ const CR4_FEATURES: Readonly<Record<keyof typeof CR4, Feature>> = {
   OSXMMEXCPT: 'SSE', UMIP: 'UMIP', FSGSBASE: 'FSGSBASE', PCIDE: 'PCID', OSXSAVE: 'XSAVE', SMEP: 'SMEP', SMAP: 'SMAP',
 };
 
-const PENTIUM = ['FPU', 'VME', 'DE', 'PSE', 'TSC', 'MSR', 'CX8', 'APIC', 'MMX'] as const;
-const PENTIUM_3 = [...PENTIUM, 'PAE', 'SEP', 'PGE', 'CMOV', 'PSE36', 'FXSR', 'SSE'] as const;
+const PENTIUM = ['FPU', 'VME', 'DE', 'PSE', 'TSC', 'MSR', 'MCE', 'CX8', 'APIC', 'MMX'] as const;
+const PENTIUM_3 = [...PENTIUM, 'PAE', 'SEP', 'PGE', 'MCA', 'CMOV', 'PSE36', 'FXSR', 'SSE'] as const;
 const CORE_2 = [
-  ...PENTIUM_3, 'MTRR', 'MCE', 'MCA', 'PAT', 'CLFSH', 'SSE2', 'SSE3', 'SSSE3', 'CX16', 'SYSCALL', 'NX', 'LM', 'LAHF',
+  ...PENTIUM_3, 'MTRR', 'PAT', 'CLFSH', 'SSE2', 'SSE3', 'SSSE3', 'CX16', 'SYSCALL', 'NX', 'LM', 'LAHF',
 ] as const;
 const X86_64_V2 = [
   ...CORE_2, 'SSE41', 'SSE42', 'POPCNT', 'PCID', 'RDTSCP', 'PDPE1GB', 'FSGSBASE', 'SMEP', 'SMAP', 'UMIP', 'INVPCID', 'INVARIANT_TSC',
@@ -77,6 +77,8 @@ const LINEAR_BITS = 48;
 export const P6_COUNTERS = { number: 2, width: 40 } as const;
 /** General-purpose counters of architectural performance monitoring; 0: none. */
 export const generalCounters = (given: CpuModel): number => (given.maxLeaf < 0xa ? 0 : given.maxLeaf === 0xa ? 2 : 4);
+/** The Core 2 records its last branches; virtual processors do not, and systems ask those that say what they are. */
+export const hasLastBranches = (given: CpuModel): boolean => generalCounters(given) === 2;
 /** Version 2, width 48, seven events known, of which those below are unavailable: LLC references and misses, branches. */
 const MONITORING = { version: 2, width: 48, events: 7, unavailable: 0x78, fixed: 3 } as const;
 /** The privilege level that performance counters call the operating system's. */

@@ -218,7 +218,7 @@ export function knownMsrs(cpu: Cpu): readonly number[] {
   const has = (feature: Feature): boolean => hasFeature(cpu.model, feature);
   return [
     MSR.TSC,
-    ...cpu.performance.msrs,
+    ...cpu.performance.msrs, ...cpu.lastBranches.msrs,
     ...Object.keys(FIELDS).map(Number).filter((index) => fieldOf(cpu, index) !== null),
     ...Object.entries(CONSTANT).flatMap(([index, [feature]]) => (has(feature) ? [Number(index)] : [])),
     ...[...STORED].flatMap(([index, feature]) => (has(feature) ? [index] : [])),
@@ -235,7 +235,7 @@ export function readMsr(cpu: Cpu, index: number): readonly [number, number] {
   if (constant !== undefined && hasFeature(cpu.model, constant[0])) return constant[1];
   const stored = STORED.get(index);
   if (stored !== undefined && hasFeature(cpu.model, stored)) return cpu.msrs.get(index) ?? INITIAL[index] ?? [0, 0];
-  const platform = cpu.performance.read(index) ?? cpu.host.readMsr(index);
+  const platform = cpu.performance.read(index) ?? cpu.lastBranches.read(index) ?? cpu.host.readMsr(index);
   if (platform !== null) return platform;
   cpu.host.guestError('RDMSR of an unknown register', { msr: index });
   return raise(VECTOR.GP, 0);
@@ -261,27 +261,28 @@ export function writeMsr(cpu: Cpu, index: number, low: number, high: number): vo
   if (index === MSR.P5_MC_ADDR || index === MSR.P5_MC_TYPE) return;
   const stored = STORED.get(index);
   if (stored !== undefined && hasFeature(cpu.model, stored)) {
-    cpu.msrs.set(index, storable(index, low, high));
+    cpu.msrs.set(index, storable(cpu, index, low, high));
     return;
   }
-  if (cpu.performance.write(index, low, high) || cpu.host.writeMsr(index, low, high)) return;
+  if (cpu.performance.write(index, low, high) || cpu.lastBranches.write(index, low, high) || cpu.host.writeMsr(index, low, high)) return;
   cpu.host.guestError('WRMSR of an unknown register', { msr: index });
   raise(VECTOR.GP, 0);
 }
 
-/** DEBUGCTL: single-stepping on branches; last-branch records and trace messages are not there, and read back clear. */
-const DEBUGCTL = { BTF: 2, KNOWN: 0x1fc7 } as const;
+/** DEBUGCTL: last-branch records, single-stepping on branches; trace messages are not there, and read back clear. */
+const DEBUGCTL = { LBR: 1, BTF: 2, KNOWN: 0x1fc7 } as const;
 /** MCG_STATUS: RIPV, EIPV, MCIP (SDM 3B 15.3.1.2). */
 const MCG_STATUS_BITS = 7;
 
 /** What a stored register keeps of a value; faults for what it does not take. */
-function storable(index: number, low: number, high: number): readonly [number, number] {
+function storable(cpu: Cpu, index: number, low: number, high: number): readonly [number, number] {
   const refuse = (isWrong: boolean): void => {
     if (isWrong) raise(VECTOR.GP, 0);
   };
   if (index === MSR.DEBUGCTL) {
     refuse(high !== 0 || (low & ~DEBUGCTL.KNOWN) !== 0);
-    return [low & DEBUGCTL.BTF, 0];
+    cpu.lastBranches.active = cpu.lastBranches.exists && (low & DEBUGCTL.LBR) !== 0;
+    return [low & (DEBUGCTL.BTF | (cpu.lastBranches.exists ? DEBUGCTL.LBR : 0)), 0];
   }
   if (index === MSR.MCG_STATUS) refuse(high !== 0 || (low & ~MCG_STATUS_BITS) !== 0);
   // MCi_STATUS, ADDR and MISC are cleared by software, never set (SDM 3B 15.3.2.2 to 15.3.2.4); MCi_CTL takes all.
@@ -291,9 +292,11 @@ function storable(index: number, low: number, high: number): readonly [number, n
 }
 /** Single-stepping traps behind taken branches only (SDM 3B 17.4.3). */
 export const stepsOnBranches = (cpu: Cpu): boolean => ((cpu.msrs.get(MSR.DEBUGCTL)?.[0] ?? 0) & DEBUGCTL.BTF) !== 0;
-/** A debug exception ends it. */
+/** A debug exception ends it, and the recording of branches (SDM 3B 17.4.1). */
 export function endBranchSteps(cpu: Cpu): void {
-  if (stepsOnBranches(cpu)) cpu.msrs.set(MSR.DEBUGCTL, [0, 0]);
+  if (!stepsOnBranches(cpu) && !cpu.lastBranches.active) return;
+  cpu.msrs.set(MSR.DEBUGCTL, [0, 0]);
+  cpu.lastBranches.active = false;
 }
 
 /** Memory types that PAT knows (SDM 3A table 11-10): 2 and 3 are reserved. */
