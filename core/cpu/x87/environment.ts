@@ -176,6 +176,8 @@ const restore: HelperBody = (cpu, o) => {
 };
 
 function requireAligned(cpu: Cpu, o: Operands, bytes: number): void {
+  // Silicon looks for a canonical address first: #SS if it is one of the stack's.
+  if (cpu.is64) cpu.linearAddress(o.segment, o.address, 1, false);
   if (((cpu.segmentBase(o.segment) + o.address) & (bytes - 1)) !== 0) raise(VECTOR.GP, 0);
 }
 function requireFxsr(cpu: Cpu, o: Operands): void {
