@@ -10,8 +10,8 @@ import { type Mode, OracleEngine } from '../oracle/engine.ts';
 const load = (name: string, bitness: 32 | 64): Uint8Array =>
   brotliDecompressSync(readFileSync(join(import.meta.dirname, 'fixtures', 'silicon', `${name}.${bitness}.br`)));
 
-/** `system`: what looks at descriptors or saves extended state. */
-const FIXTURES = { cases: { 32: 100_000, 64: 150_000 }, system: { 32: 8_000, 64: 8_000 } } as const;
+/** `system`: what looks at descriptors, loads segments or saves extended state. */
+const FIXTURES = { cases: { 32: 100_000, 64: 150_000 }, system: { 32: 16_000, 64: 16_000 } } as const;
 
 describe.each([['protected'], ['compatibility'], ['64-bit']] as readonly (readonly [Mode])[])('%s mode', (mode) => {
   it.each(['cases', 'system'] as const)('does what silicon did: %s', (name) => {

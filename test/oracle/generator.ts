@@ -5,7 +5,7 @@ import {
   type Bitness, CASE_BYTES, CODE_BASE, CODE_BYTES, DATA_BASE, expandState, FS_BASE, GS_BASE, HIGH_BASE, type OracleCase, PIECE, READ_ONLY,
   SELECTORS, STATE, Stream,
 } from './caseFormat.ts';
-import { isComparable } from './policy.ts';
+import { isComparable, loadsSegment } from './policy.ts';
 
 const { CpuidFeature, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register, RegisterExt, MemorySizeExt } = iced;
 
@@ -254,6 +254,26 @@ const STACK = /^(Push|Pop|Call|Ret|Enter|Leave)/;
 const SELECTOR_READERS: ReadonlySet<string> = new Set(['Lar', 'Lsl', 'Verr', 'Verw']);
 const CODE_READERS: ReadonlySet<string> = new Set(['Jmp', 'Call', 'Ret']);
 
+/** A known selector in the register, the memory or on the stack. False: it would be another. */
+function segmentLoad(maker: CaseMaker, { instruction, mnemonic }: Decoded, stream: Stream, operand: number): boolean {
+  const selector = stream.pick(SELECTORS);
+  if (mnemonic === 'Pop') {
+    const top = Number(maker.register(RSP));
+    if (top >= DATA_BASE + READ_ONLY - 4) return top >= DATA_BASE + 0x3000;
+    maker.poke(top, selector | (stream.next() & 0x7fff0000));
+    return true;
+  }
+  if (operand < 0) {
+    const register = RegisterExt.number(instruction.op1Register);
+    maker.setRegister(register, (maker.register(register) & ~0xffffn) | BigInt(selector));
+    return true;
+  }
+  const offset = mnemonic === 'Mov' ? 0 : MemorySizeExt.size(instruction.memorySize) - 2;
+  if (maker.pieceAt < 0 || operand + offset + 2 > DATA_BASE + READ_ONLY) return operand >= DATA_BASE + 0x3000;
+  maker.view.setUint16(maker.pieceAt + offset, selector, true);
+  return true;
+}
+
 /** Components that every processor has, x87 and SSE, and a header that is valid, mostly. False: EAX is needed for the address. */
 function extendedState(maker: CaseMaker, { instruction }: Decoded, stream: Stream, operand: number): boolean {
   const busy = [instruction.memoryBase, instruction.memoryIndex].map((register) => (register === Register.None ? -1 : RegisterExt.number(register)));
@@ -325,6 +345,7 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
     // What stands in the read-only page is no selector of these.
     else if (operand >= DATA_BASE + READ_ONLY && operand < DATA_BASE + 0x3000) return false;
   }
+  if (loadsSegment(instruction, mnemonic) && !segmentLoad(maker, found, stream, operand)) return false;
   if (CODE_READERS.has(mnemonic)) {
     const target = codeTarget(stream, bitness);
     if (mnemonic === 'Ret') maker.poke(Number(maker.register(RSP)), target);

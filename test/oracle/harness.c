@@ -119,7 +119,7 @@ static void start(ucontext_t *context) {
   g[REG_ESP] = s->gpr[4];
   g[REG_FS] = case_fs;
   g[REG_GS] = 0;
-  g[REG_DS] = g[REG_ES] = 0x2b;
+  g[REG_DS] = g[REG_ES] = g[REG_SS] = 0x2b;
 #endif
   g[IP] = s->rip;
   g[REG_EFL] = 0x202 | (s->flags & 0x50cd5);

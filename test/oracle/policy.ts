@@ -15,7 +15,7 @@ const OURS = features(
 /** What depends on the operating system's tables or is emulated by it, does not return, or reads counters. */
 const SKIPPED: ReadonlySet<string> = new Set([
   'Sgdt', 'Sidt', 'Sldt', 'Str', 'Smsw', 'Lmsw', 'Xgetbv', 'Xsetbv', 'Cpuid', 'Rdtsc', 'Rdtscp', 'Rdpmc', 'Syscall', 'Sysenter',
-  'Sysexit', 'Sysret', 'Sysexitq', 'Sysretq', 'Lds', 'Les', 'Lss', 'Lfs', 'Lgs', 'Retf', 'Iret', 'Iretd', 'Iretq', 'Loadall', 'Umov', 'Rsm', 'Loadall286', 'Loadallreset286', 'Storeall', 'Ibts', 'Xbts',
+  'Sysexit', 'Sysret', 'Sysexitq', 'Sysretq', 'Retf', 'Iret', 'Iretd', 'Iretq', 'Loadall', 'Umov', 'Rsm', 'Loadall286', 'Loadallreset286', 'Storeall', 'Ibts', 'Xbts',
 ]);
 
 /** `place`: map, opcode, ModRM byte and prefix. */
@@ -31,13 +31,19 @@ export function isComparable(
   for (let operand = 0; operand < instruction.opCount; operand++) {
     const kind = instruction.opKind(operand);
     if (kind === OpKind.FarBranch16 || kind === OpKind.FarBranch32) return false;
-    if (operand === 0 && kind === OpKind.Register && RegisterExt.isSegmentRegister(instruction.op0Register) && mnemonic !== 'Push') return false;
+    if (bitness === 64 && operand === 0 && loadsSegment(instruction, mnemonic)) return false;
   }
   if (flowControl === FlowControl.IndirectBranch || flowControl === FlowControl.IndirectCall) {
     // FF /3 and /5: far.
     if (((modRm >> 3) & 1) === 1) return false;
   }
   return bitness === 64 || bitness === 32;
+}
+
+/** MOV and POP to a segment register, LDS and its like: in 64-bit mode the system keeps FS and GS for itself. */
+export function loadsSegment(instruction: iced.Instruction, mnemonic: string): boolean {
+  if (/^L[defgs]s$/.test(mnemonic)) return true;
+  return mnemonic !== 'Push' && instruction.op0Kind === OpKind.Register && RegisterExt.isSegmentRegister(instruction.op0Register);
 }
 
 /** Encodings that are undefined here and on newer processors alike. */
