@@ -10,7 +10,7 @@ import { type Mode, OracleEngine } from '../oracle/engine.ts';
 const load = (name: string, bitness: 32 | 64): Uint8Array =>
   brotliDecompressSync(readFileSync(join(import.meta.dirname, 'fixtures', 'silicon', `${name}.${bitness}.br`)));
 
-/** `system`: what looks at descriptors, loads segments or saves extended state. */
+/** `system`: what looks at descriptors, loads segments, leaves them by far transfers or saves extended state. */
 const FIXTURES = { cases: { 32: 100_000, 64: 150_000 }, system: { 32: 16_000, 64: 16_000 } } as const;
 
 describe.each([['protected'], ['compatibility'], ['64-bit']] as readonly (readonly [Mode])[])('%s mode', (mode) => {

@@ -34,6 +34,8 @@ export const SELECTORS: readonly number[] = [
   ...[0, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, GLOBAL_END, 0x100, 0x7ff8, 0xfff8, 0xf000].flatMap((selector) => [0, 1, 2, 3].map((level) => selector | level)),
   ...Array.from({ length: LOCAL_TABLE.length + 2 }, (_, index) => index * 8).flatMap((selector) => [4, 5, 6, 7].map((bits) => selector | bits)),
 ];
+/** Code in user mode: flat, of 16 bits at CODE_BASE, of 32 bits there and not to be read; in 64-bit mode the last one too. */
+export const CODE_SELECTORS = { flat: 0x23, narrow: 0x27, local: 0x2f, wide: 0x33 } as const;
 export type Bitness = 32 | 64;
 
 export const patternByte = (offset: number): number => (offset * 37 + (offset >> 8) * 11 + 5) & 0xff;

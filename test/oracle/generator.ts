@@ -2,10 +2,10 @@
 // size, ModRM.reg and form; what an encoding is, and where its memory operand lies, is iced-x86's word.
 import * as iced from 'iced-x86';
 import {
-  type Bitness, CASE_BYTES, CODE_BASE, CODE_BYTES, DATA_BASE, expandState, FS_BASE, GS_BASE, HIGH_BASE, type OracleCase, PIECE, READ_ONLY,
+  type Bitness, CASE_BYTES, CODE_BASE, CODE_BYTES, CODE_SELECTORS, DATA_BASE, expandState, FS_BASE, GS_BASE, HIGH_BASE, type OracleCase, PIECE, READ_ONLY,
   SELECTORS, STATE, Stream,
 } from './caseFormat.ts';
-import { isComparable, loadsSegment } from './policy.ts';
+import { isComparable, isFar, loadsSegment } from './policy.ts';
 
 const { CpuidFeature, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register, RegisterExt, MemorySizeExt } = iced;
 
@@ -274,6 +274,46 @@ function segmentLoad(maker: CaseMaker, { instruction, mnemonic }: Decoded, strea
   return true;
 }
 
+/** A target in one of the code segments, mostly. False: it would be another. */
+function farTransfer(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stream, bitness: Bitness, operand: number): boolean {
+  const { instruction, mnemonic } = found, { flat, narrow, local, wide } = CODE_SELECTORS;
+  const known = bitness === 64 ? [flat, narrow, local, wide] : [flat, narrow, local];
+  const selector = stream.below(4) !== 0 ? stream.pick(known) : stream.pick(SELECTORS);
+  // Outside IA-32e mode the 64-bit segment is one of 16 bits.
+  if (bitness === 32 && selector >> 3 === wide >> 3) return false;
+  const target = codeTarget(stream, 32);
+  const isBased = selector >> 2 === narrow >> 2 || selector >> 2 === local >> 2;
+  const offset = BigInt(isBased && target >= CODE_BASE ? target - CODE_BASE : target);
+  const store = (view: DataView, at: number, size: number): void => {
+    if (size === 2) view.setUint16(at, Number(offset & 0xffffn), true);
+    else if (size === 4) view.setUint32(at, Number(offset), true);
+    else view.setBigUint64(at, offset, true);
+    view.setUint16(at + size, selector, true);
+  };
+  if (mnemonic === 'Jmp' || mnemonic === 'Call') {
+    const size = operand < 0 ? found.displacementSize : MemorySizeExt.size(instruction.memorySize) - 2;
+    if (operand < 0) store(new DataView(code.buffer), found.displacementAt, size);
+    else if (maker.pieceAt >= 0 && operand + size + 2 <= DATA_BASE + READ_ONLY) store(maker.view, maker.pieceAt, size);
+    else return operand >= DATA_BASE + 0x3000;
+    return true;
+  }
+  const top = Number(maker.register(RSP)), size = instruction.stackPointerIncrement - (instruction.opCount === 0 ? 0 : instruction.immediate16);
+  const word = mnemonic === 'Retf' ? size / 2 : size / 3;
+  if (top < DATA_BASE || top + size > DATA_BASE + READ_ONLY) return top >= DATA_BASE + 0x3000;
+  maker.place(top);
+  if (maker.pieceAt < 0 || ![2, 4, 8].includes(word)) return false;
+  store(maker.view, maker.pieceAt, word);
+  // The selector's place and the flags' (no TF, AC or NT).
+  if (word === 2) maker.view.setUint16(maker.pieceAt + word, selector, true);
+  else maker.view.setUint32(maker.pieceAt + word, selector | (stream.next() & 0x7fff0000), true);
+  if (mnemonic !== 'Retf') {
+    const flags = (stream.next() & 0x208ed5) | 2;
+    if (word === 2) maker.view.setUint16(maker.pieceAt + 4, flags & 0xffff, true);
+    else maker.view.setUint32(maker.pieceAt + 8, flags, true);
+  }
+  return true;
+}
+
 /** Components that every processor has, x87 and SSE, and a header that is valid, mostly. False: EAX is needed for the address. */
 function extendedState(maker: CaseMaker, { instruction }: Decoded, stream: Stream, operand: number): boolean {
   const busy = [instruction.memoryBase, instruction.memoryIndex].map((register) => (register === Register.None ? -1 : RegisterExt.number(register)));
@@ -346,6 +386,7 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
     else if (operand >= DATA_BASE + READ_ONLY && operand < DATA_BASE + 0x3000) return false;
   }
   if (loadsSegment(instruction, mnemonic) && !segmentLoad(maker, found, stream, operand)) return false;
+  if (isFar(instruction, mnemonic)) return farTransfer(maker, found, code, stream, bitness, operand);
   if (CODE_READERS.has(mnemonic)) {
     const target = codeTarget(stream, bitness);
     if (mnemonic === 'Ret') maker.poke(Number(maker.register(RSP)), target);

@@ -120,6 +120,9 @@ static void start(ucontext_t *context) {
   g[REG_FS] = case_fs;
   g[REG_GS] = 0;
   g[REG_DS] = g[REG_ES] = g[REG_SS] = 0x2b;
+  g[REG_CS] = 0x23;
+#else
+  g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffll) | 0x33;
 #endif
   g[IP] = s->rip;
   g[REG_EFL] = 0x202 | (s->flags & 0x50cd5);

@@ -3,7 +3,7 @@ import * as iced from 'iced-x86';
 import { type Bitness, READ_ONLY, RESULT, STATE } from './caseFormat.ts';
 import type { Decoded } from './generator.ts';
 
-const { CpuidFeature, FlowControl, MemorySizeExt, OpKind, RegisterExt } = iced;
+const { CpuidFeature, MemorySizeExt, OpKind, RegisterExt } = iced;
 
 const features = (...names: (keyof typeof CpuidFeature)[]): ReadonlySet<number> => new Set(names.map((name) => CpuidFeature[name] as number));
 /** Features that our fullest model has; others are skipped: silicon would execute what is undefined here. */
@@ -15,7 +15,7 @@ const OURS = features(
 /** What depends on the operating system's tables or is emulated by it, does not return, or reads counters. */
 const SKIPPED: ReadonlySet<string> = new Set([
   'Sgdt', 'Sidt', 'Sldt', 'Str', 'Smsw', 'Lmsw', 'Xgetbv', 'Xsetbv', 'Cpuid', 'Rdtsc', 'Rdtscp', 'Rdpmc', 'Syscall', 'Sysenter',
-  'Sysexit', 'Sysret', 'Sysexitq', 'Sysretq', 'Retf', 'Iret', 'Iretd', 'Iretq', 'Loadall', 'Umov', 'Rsm', 'Loadall286', 'Loadallreset286', 'Storeall', 'Ibts', 'Xbts',
+  'Sysexit', 'Sysret', 'Sysexitq', 'Sysretq', 'Iretq', 'Loadall', 'Umov', 'Rsm', 'Loadall286', 'Loadallreset286', 'Storeall', 'Ibts', 'Xbts',
 ]);
 
 /** `place`: map, opcode, ModRM byte and prefix. */
@@ -26,18 +26,18 @@ export function isComparable(
   if (!valid) return isUndefinedOnBoth(map, opcode, modRm, prefix);
   if (SKIPPED.has(mnemonic)) return false;
   if (!instruction.cpuidFeatures().every((feature) => OURS.has(feature))) return false;
-  const { flowControl } = instruction;
+  // IRET in 64-bit mode takes a stack segment too.
+  if (bitness === 64 && mnemonic.startsWith('Iret')) return false;
   if (mnemonic === 'Int' && instruction.immediate8 === 0x80) return false;
-  for (let operand = 0; operand < instruction.opCount; operand++) {
-    const kind = instruction.opKind(operand);
-    if (kind === OpKind.FarBranch16 || kind === OpKind.FarBranch32) return false;
-    if (bitness === 64 && operand === 0 && loadsSegment(instruction, mnemonic)) return false;
-  }
-  if (flowControl === FlowControl.IndirectBranch || flowControl === FlowControl.IndirectCall) {
-    // FF /3 and /5: far.
-    if (((modRm >> 3) & 1) === 1) return false;
-  }
-  return bitness === 64 || bitness === 32;
+  return bitness === 32 || !loadsSegment(instruction, mnemonic);
+}
+
+/** Far JMP, CALL and RET, and IRET. */
+export function isFar(instruction: iced.Instruction, mnemonic: string): boolean {
+  if (mnemonic === 'Retf' || mnemonic.startsWith('Iret')) return true;
+  if (mnemonic !== 'Jmp' && mnemonic !== 'Call') return false;
+  const kind = instruction.op0Kind;
+  return kind === OpKind.FarBranch16 || kind === OpKind.FarBranch32 || instruction.isJmpFarIndirect || instruction.isCallFarIndirect;
 }
 
 /** MOV and POP to a segment register, LDS and its like: in 64-bit mode the system keeps FS and GS for itself. */
@@ -158,6 +158,8 @@ export function ignoredOf(found: Decoded, input: Uint8Array, result: Uint8Array)
   if (vector === 14 && mnemonic.startsWith('Maskmov')) for (const name of ['vector', 'error', 'rip', 'flags']) parts.add(name);
   // Pages at the end of the lower half and in the upper one are the operating system's on the host, absent here.
   if (vector === 14 && view.getBigUint64(RESULT.cr2, true) >= 0x7fff00000000n) parts.add('error');
+  // Silicon reads the selector before the offset.
+  if (vector === 14 && /^(Retf|Iretd?)$/.test(mnemonic)) for (const name of ['cr2', 'error']) parts.add(name);
   // Which part of an image that crosses into a page that is not there is touched first, and what POPA has loaded by then, is the
   // implementation's.
   if (vector === 14 && (/^(F(xsave|xrstor|nsave|rstor|nstenv|ldenv)|X(save|rstor))/.test(mnemonic) || mnemonic.startsWith('Maskmov'))) for (const name of ['cr2', 'error']) parts.add(name);
@@ -167,8 +169,8 @@ export function ignoredOf(found: Decoded, input: Uint8Array, result: Uint8Array)
     status |= TOP;
     parts.add('ftw');
   }
-  // So has a store of several parts that faults behind its first, and CALL to a bad address its return address.
-  const writesFirst = mnemonic === 'Call' && vector === 13;
+  // So has a store of several parts that faults behind its first, and CALL to a bad address, or a far one across pages, its return address.
+  const writesFirst = mnemonic === 'Call' && vector >= 12 && vector <= 14;
   const memory = writesFirst || (vector === 14 && /^(F(bstp|stp|nsave|xsave|nstenv)|Xsave)/.test(mnemonic)) ? [[0, READ_ONLY] as const] : imageRanges(found, input);
   return {
     flags: valid ? undefinedFlags(mnemonic, count, size) : 0, status, parts, memory, ulps: isTranscendental ? 1n : 0n,

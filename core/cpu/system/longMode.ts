@@ -72,7 +72,8 @@ export function deliverLong(
   cpu.canonical(gate.offset, 1, false);
   const stack = Stack.wide(cpu, Math.floor(top / 16) * 16, level);
   stack.push(cpu.selector(SS), 8);
-  stack.pushWords(cpu.get32(FIELD.gpr + RSP * 8), cpu.get32(FIELD.gpr + RSP * 8 + 4));
+  // Of compatibility mode's stack pointer silicon keeps 32 bits (SDM 1 3.4.1.1 leaves the others undefined).
+  stack.pushWords(cpu.get32(FIELD.gpr + RSP * 8), cpu.is64 || cpu.cpl !== 3 ? cpu.get32(FIELD.gpr + RSP * 8 + 4) : 0);
   stack.push(flags, 8);
   stack.push(cpu.selector(CS), 8);
   stack.push(rip, 8);
