@@ -11,7 +11,8 @@ import type { Emulator } from './secondOpinion.ts';
 const SOURCES = join(import.meta.dirname, 'programs');
 const SECTOR = 512, HEADS = 16, TRACK = 63, CYLINDERS = 8;
 const DISK_BYTES = SECTOR * HEADS * TRACK * CYLINDERS;
-const LONGEST_MS = 30_000, POLL_MS = 20;
+/** One that has gone astray is silent. */
+const LONGEST_MS = 30_000, QUIET_MS = 2000, POLL_MS = 20;
 const END = /^end\r?$/m;
 
 /** Results by case, in the program's order. */
@@ -113,8 +114,12 @@ function elsewhere(folder: string, name: string, emulator: Emulator): Promise<st
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { stdio: 'ignore', env: { ...process.env, TERM: 'xterm' } });
     const started = performance.now();
+    let length = 0, changedAt = started;
     const timer = setInterval(() => {
-      if (END.test(read()) || performance.now() - started > LONGEST_MS) child.kill('SIGKILL');
+      const text = read(), now = performance.now();
+      if (text.length !== length) [length, changedAt] = [text.length, now];
+      const silent = length > 0 && now - changedAt > QUIET_MS;
+      if (END.test(text) || silent || now - started > LONGEST_MS) child.kill('SIGKILL');
     }, 50);
     child.on('error', (error) => {
       clearInterval(timer);

@@ -183,7 +183,7 @@ function checkRights(f: FunctionBuilder, l: RightsLocals, fault: Label): void {
   f.brIf(fault, and(l.noExecute, isFetch));
   // The kernel on a user page (SDM 3A 4.6): no execution under SMEP; no data under SMAP but with EFLAGS.AC, which does
   // not count for what user mode makes the processor look at.
-  f.if(and(and(l.cr4, i32(CR4_SMEP | CR4_SMAP)), and(eqz(l.isUser), ne(and(l.rights, i32(PTE.US)), i32(0)))), () => {
+  f.if(and(ne(and(l.cr4, i32(CR4_SMEP | CR4_SMAP)), i32(0)), and(eqz(l.isUser), ne(and(l.rights, i32(PTE.US)), i32(0)))), () => {
     f.if(
       isFetch,
       () => f.brIf(fault, and(l.cr4, i32(CR4_SMEP))),
