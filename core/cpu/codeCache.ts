@@ -8,7 +8,7 @@ import { ACCESS, NOT_RAM } from './interpreter/memoryFunctions.ts';
 import { CANONICAL, pageOf, upperHalf } from './state/addresses.ts';
 import { CS, FIELD, FLAG, RECORD, SEGMENT, TLB, TLBS } from './state/layout.ts';
 import { PHYSICAL_CODE } from '../mmu/physicalMap.ts';
-import { instructionBreakpoints } from './system/debugRegisters.ts';
+import { instructionBreakpoints, reportDebug } from './system/debugRegisters.ts';
 
 const PAGE = 4096;
 const TABLE_BYTES = PAGE * 4;
@@ -264,8 +264,7 @@ export class CodeCache {
   /** #DB with the pending causes in DR6. */
   #debugTrap(): 0 {
     const cpu = this.#cpu;
-    const dr6 = FIELD.dr + 6 * 8;
-    cpu.set32(dr6, cpu.get32(dr6) | cpu.get32(FIELD.pendingDebug));
+    reportDebug(cpu, cpu.get32(FIELD.pendingDebug));
     cpu.set32(FIELD.pendingDebug, 0);
     return this.#fault(DEBUG);
   }

@@ -25,6 +25,10 @@ export interface BoardPort {
   taskPriority: number;
   /** The time-stamp counter was written. */
   timestampChanged(): void;
+  /** A performance counter has overflowed. */
+  performanceInterrupt(): void;
+  /** FERR#. */
+  floatingError(level: boolean): void;
   readMsr(index: number): readonly [number, number] | null;
   writeMsr(index: number, low: number, high: number): boolean;
   reset(kind: ResetKind): void;
@@ -280,6 +284,9 @@ export class Hypervisor implements CpuHost {
     this.cpu.leaveRequested = true;
     this.cpu.endSlice();
   }
+  setIgnoreErrors(level: boolean): void {
+    this.cpu.setIgnoreErrors(level);
+  }
   setA20(enabled: boolean): void {
     this.cpu.setA20(enabled);
   }
@@ -316,6 +323,15 @@ export class Hypervisor implements CpuHost {
   setTimestamp(value: number): void {
     this.#timestampOffset = value - Math.floor(this.clock.now());
     this.#board.timestampChanged();
+  }
+  cycles(): number {
+    return this.clock.running();
+  }
+  performanceInterrupt(): void {
+    this.#board.performanceInterrupt();
+  }
+  floatingError(level: boolean): void {
+    this.#board.floatingError(level);
   }
   /** What the time-stamp counter is ahead of guest time. */
   get timestampOffset(): number {
@@ -421,7 +437,8 @@ export class Hypervisor implements CpuHost {
       this.pause();
       return null;
     }
-    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity, this.#pauseAtCount);
+    const overflow = cpu.performance.countAtOverflow(clock.nsPerInstruction);
+    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity, this.#pauseAtCount, overflow);
     const budget = Math.max(1, Math.min(RUN_LIMIT, until - cpu.instructionCount));
     this.#run(budget);
     return null;

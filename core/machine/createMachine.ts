@@ -307,6 +307,7 @@ class PcMachine implements RecordedMachine {
         nmi: { set: (level) => { if (level) hypervisor.raiseNmi(); } },
         timestampOffset: () => hypervisor.timestampOffset,
         a20: { set: (level) => hypervisor.setA20(level) },
+        ignne: { set: (level) => hypervisor.setIgnoreErrors(level) },
         reset: (kind) => hypervisor.requestReset(kind),
       },
       powerOff: () => hypervisor.requestStop({ kind: 'guest-power-off' }),
@@ -339,6 +340,8 @@ class PcMachine implements RecordedMachine {
         board.taskPriority = value;
       },
       timestampChanged: () => board.timestampChanged(),
+      performanceInterrupt: () => board.performanceInterrupt(),
+      floatingError: (level) => board.ferr.set(level),
       readMsr: (index) => board.readMsr(index),
       writeMsr: (index, low, high) => board.writeMsr(index, low, high),
       reset: (kind) => {

@@ -14,6 +14,12 @@ const kindOf = (cpu: Cpu, index: number): number => (cpu.get32(DR7) >>> (16 + in
 /** Length in bytes: encodings 0, 1, 2, 3 are 1, 2, 8, 4. */
 const lengthOf = (cpu: Cpu, index: number): number => [1, 2, 8, 4][(cpu.get32(DR7) >>> (18 + index * 4)) & 3];
 
+/** DR6 of a debug exception: B0 to B3 are its own, the others stay until software clears them (SDM 3B 17.2.3). */
+export function reportDebug(cpu: Cpu, bits: number): void {
+  const dr6 = FIELD.dr + 6 * 8;
+  cpu.set32(dr6, (cpu.get32(dr6) & ~15) | bits);
+}
+
 /** To be called when DR7 or the debugger's watches change: pages with data breakpoints lose their TLB tags. */
 export function breakpointsChanged(cpu: Cpu): void {
   let data = false;

@@ -112,6 +112,7 @@ it('answers trapeze monitor', async () => {
     output,
     errors,
     loadEngine,
+    loadComparison: loadEngine,
   });
   input.write('print timer\nstep 3\nregisters eip\nnonsense\n');
   input.end();
@@ -130,7 +131,11 @@ it('tells that a machine is off', async () => {
   const streams = { input: new PassThrough(), output: new PassThrough(), errors };
   const loadEngine = () => Promise.reject(new Error('not needed'));
   expect(
-    await runCli(['monitor', 'Tour of virtualization', '--library', libraryFolder], { ...streams, loadEngine }),
+    await runCli(['monitor', 'Tour of virtualization', '--library', libraryFolder], {
+      ...streams,
+      loadEngine,
+      loadComparison: loadEngine,
+    }),
   ).toBe(2);
   expect(text).toMatch(/off/);
 });
