@@ -27,7 +27,6 @@ const LIBRARIES = [
   ['/usr/share/OVMF/OVMF_CODE.fd', 'ovmf'],
   ['/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so', 'bochs-term'],
   ['/usr/share/bochs/BIOS-bochs-latest', 'bochsbios'],
-  ['/usr/share/bochs/VGABIOS-lgpl-latest', 'vgabios'],
 ];
 const REPORTS = path.join(root, 'test-results');
 

@@ -238,6 +238,11 @@ function walkLegacy(
   f.if(
     and(and(shrU(pde, 7), i32(1)), and(shrU(l.cr4, 4), i32(1))),
     () => {
+      // Bits 20..13 are address bits, bit 21 is reserved (SDM 3A table 4-4).
+      f.if(and(pde, i32(1 << 21)), () => {
+        f.set(l.present, i32(RESERVED_FAULT));
+        f.br(fault);
+      });
       permit();
       markLeaf(f, l, pdeHost, pde);
       const high = shl(extendU(and(shrU(pde, 13), i32(0xff))), 32);

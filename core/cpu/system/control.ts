@@ -269,6 +269,16 @@ export function writeMsr(cpu: Cpu, index: number, low: number, high: number): vo
   raise(VECTOR.GP, 0);
 }
 
+/** Memory types that MTRRs know (SDM 3A table 11-8). */
+const isRangeType = (type: number): boolean => [0, 1, 4, 5, 6].includes(type & 0xff);
+
+/** What an MTRR may hold (SDM 3A 11.11.2): types that exist, and no reserved bits in the default's. */
+function isRange(index: number, low: number, high: number): boolean {
+  if (index === MSR.MTRR_DEF_TYPE) return isRangeType(low) && (low & ~0xcff) === 0 && high === 0;
+  if (FIXED_MTRRS.includes(index)) return [low, high].every((word) => [0, 8, 16, 24].every((shift) => isRangeType(word >>> shift)));
+  return (index & 1) === 0 ? isRangeType(low) && (low & 0xf00) === 0 : (low & 0x7ff) === 0;
+}
+
 /** DEBUGCTL: last-branch records, single-stepping on branches; trace messages are not there, and read back clear. */
 const DEBUGCTL = { LBR: 1, BTF: 2, KNOWN: 0x1fc7 } as const;
 /** MCG_STATUS: RIPV, EIPV, MCIP (SDM 3B 15.3.1.2). */
@@ -284,6 +294,7 @@ function storable(cpu: Cpu, index: number, low: number, high: number): readonly 
     cpu.lastBranches.active = cpu.lastBranches.exists && (low & DEBUGCTL.LBR) !== 0;
     return [low & (DEBUGCTL.BTF | (cpu.lastBranches.exists ? DEBUGCTL.LBR : 0)), 0];
   }
+  refuse(STORED.get(index) === 'MTRR' && !isRange(index, low, high));
   if (index === MSR.MCG_STATUS) refuse(high !== 0 || (low & ~MCG_STATUS_BITS) !== 0);
   // MCi_STATUS, ADDR and MISC are cleared by software, never set (SDM 3B 15.3.2.2 to 15.3.2.4); MCi_CTL takes all.
   const bank = index - MSR.MC0_CTL;
