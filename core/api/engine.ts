@@ -5,9 +5,6 @@ import { isInspectable } from '../machine/inspection.ts';
 import type { DebugServiceFactory } from './debugService.ts';
 import { Failure } from './failure.ts';
 
-export { compareEngines, compareMachines } from '../debugger/compareMachines.ts';
-export type { CompareEngine, ComparedMachine, CompareOutcome } from '../debugger/compareMachines.ts';
-export type { RecordedMachine } from '../machine/createMachine.ts';
 export { createMachine } from '../machine/createMachine.ts';
 
 /** What a person did wrong is a failure that says so. */

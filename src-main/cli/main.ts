@@ -6,7 +6,6 @@ const status = await runCli(process.argv.slice(2), {
   output: process.stdout,
   errors: process.stderr,
   loadEngine: () => import('../../core/api/engine.ts'),
-  loadComparison: () => import('../../core/api/engine.ts'),
 });
 // What was printed goes out before the process ends.
 process.stdout.write('', () => process.exit(status));

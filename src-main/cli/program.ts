@@ -18,8 +18,6 @@ import {
 import { startServer } from '../server/server.ts';
 import { nodeSpawner } from '../vm-host/spawn.ts';
 import { monitorPath } from '../application/monitorPath.ts';
-import { runComparison } from './compareCommand.ts';
-import type { CompareEngineModule, RawCompareOptions } from './compareCommand.ts';
 import { EXIT, runMachine } from './runMachine.ts';
 import { runMonitor } from './monitorClient.ts';
 import type { Engine, Streams } from './runMachine.ts';
@@ -29,7 +27,6 @@ import type { RawRunOptions } from './runOptions.ts';
 export interface CliEnvironment extends Streams {
   /** Loaded only where a machine runs in this process. */
   loadEngine(): Promise<Engine>;
-  loadComparison(): Promise<CompareEngineModule>;
 }
 
 /** Runs the command and resolves to the exit status. Says in one line what was wrong with it. */
@@ -65,7 +62,6 @@ function buildProgram(environment: CliEnvironment, finish: (status: number) => v
       writeErr: (text) => void environment.errors.write(text.replace(/^error: /, 'trapeze: ')),
     });
   addRun(program, environment, finish);
-  addCompare(program, environment, finish);
   addServe(program, environment);
   addLibraryCommands(program, environment, finish);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
@@ -111,40 +107,6 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
     .action(async (images: string[], raw: RawRunOptions) => {
       const options = parseRunOptions(images, raw);
       finish(await runMachine(options, await environment.loadEngine(), environment));
-    });
-}
-
-function addCompare(program: Command, environment: CliEnvironment, finish: (status: number) => void): void {
-  program
-    .command('compare')
-    .summary('find where two engines part')
-    .description(
-      'Runs the same machine on two engines and finds the first instruction after which they differ. Status 0: equal, 1: different. Images are told by their content and never written.',
-    )
-    .argument('[image...]', 'CD, disk or floppy images, a kernel and its initial RAM disk')
-    .option(
-      '--engines <first,second>',
-      'interpreter: as `trapeze run`; uncached: each instruction decoded anew and executed by itself',
-      'interpreter,uncached',
-    )
-    .option('--instructions <count>', 'where to end, for example 100M', '100M')
-    .option('--from <count>', 'run so far without comparing', '0')
-    .option('--every <count>', 'instructions between two comparisons', '1M')
-    .option('--memory <size>', 'guest memory, for example 256M or 1G')
-    .option('--cpu <model>', `processor: ${cpuModelSchema.options.join(', ')}; with features as in max,-AES,+SHA`)
-    .option('--kernel <file>', 'Linux bzImage, Multiboot 1 or 2, or PVH kernel, loaded directly')
-    .option('--initrd <file>', 'initial RAM disk for --kernel')
-    .option('--module <file>', 'Multiboot module, in order', collect)
-    .option('--append <string>', 'kernel command line')
-    .option('--cdrom <file>', 'CD image')
-    .option('--disk <file[,readonly]>', 'raw disk image, up to two', collect)
-    .option('--floppy <file>', 'floppy image')
-    .option('--boot <order>', 'for example cdrom,disk or dca')
-    .option('--bios <file>', 'foreign BIOS ROM')
-    .option('--vga-bios <file>', 'foreign VGA BIOS ROM')
-    .option('--uefi-variables <file>', 'flash memory below --bios')
-    .action(async (images: string[], raw: RawCompareOptions) => {
-      finish(await runComparison(images, raw, await environment.loadComparison(), environment));
     });
 }
 

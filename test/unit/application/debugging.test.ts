@@ -112,7 +112,6 @@ it('answers trapeze monitor', async () => {
     output,
     errors,
     loadEngine,
-    loadComparison: loadEngine,
   });
   input.write('print timer\nstep 3\nregisters eip\nnonsense\n');
   input.end();
@@ -131,11 +130,7 @@ it('tells that a machine is off', async () => {
   const streams = { input: new PassThrough(), output: new PassThrough(), errors };
   const loadEngine = () => Promise.reject(new Error('not needed'));
   expect(
-    await runCli(['monitor', 'Tour of virtualization', '--library', libraryFolder], {
-      ...streams,
-      loadEngine,
-      loadComparison: loadEngine,
-    }),
+    await runCli(['monitor', 'Tour of virtualization', '--library', libraryFolder], { ...streams, loadEngine }),
   ).toBe(2);
   expect(text).toMatch(/off/);
 });

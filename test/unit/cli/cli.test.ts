@@ -34,8 +34,7 @@ async function cli(args: readonly string[], typed = '') {
     createMachine: (configuration, host) => new FakeMachine(configuration, host),
     createDebugService: createFakeDebugService,
   });
-  const loadComparison = () => import('../../../core/api/engine.ts');
-  const status = await runCli(args, { ...streams, loadEngine, loadComparison });
+  const status = await runCli(args, { ...streams, loadEngine });
   return { status, ...texts };
 }
 
@@ -77,9 +76,6 @@ describe('bad arguments end with status 2 and one line', () => {
   const disk = put(folder, 'disk.img', mbrDisk());
   const cases: readonly (readonly [string[], RegExp])[] = [
     [['run'], /nothing to start/],
-    [['compare', disk, '--engines', 'interpreter'], /--engines interpreter: expected two of interpreter, uncached/],
-    [['compare', disk, '--every', '0'], /--every 0: expected a number of instructions/],
-    [['compare'], /nothing to start/],
     [['run', disk, '--memory', 'lots'], /--memory lots: expected a size/],
     [['run', disk, '--memory', '9G'], /--memory 9G: a machine takes 1 MiB to 3072 MiB; this computer has \d+ MiB/],
     [['run', disk, '--cpu', 'z80'], /--cpu z80: expected one of/],
