@@ -9,6 +9,7 @@ import {
   ARITHMETIC_FLAGS, CODE_MODE, CS, DS, EFER, ES, EXIT, FIELD, FLAG, FLOATING_ERROR, FS, GS, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB,
   TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLBS, TR,
 } from './state/layout.ts';
+import type { EngineName } from './state/engines.ts';
 import type { ExitKind } from './state/exitClasses.ts';
 import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
 import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
@@ -629,6 +630,22 @@ export class Cpu {
     return this.#sliceEnd - this.#budgetLeft;
   }
   #inRun = false;
+  #engine: EngineName = 'interpreter';
+
+  /** What executes instructions. */
+  get engine(): EngineName {
+    return this.#engine;
+  }
+  /**
+   * Another engine takes over, between two runs. `interpreter-uncached` decodes each instruction anew, alone, and walks the page
+   * tables at each access: nothing that it does depends on what was before.
+   */
+  setEngine(engine: EngineName): void {
+    if (engine === this.#engine) return;
+    this.#engine = engine;
+    this.code.flush();
+    this.refreshBreakpoints();
+  }
 
   /** Instructions left in the slice before the current one. */
   get #budgetLeft(): number {
@@ -682,7 +699,8 @@ export class Cpu {
     const passes = this.debugShadow;
     this.interruptShadow = this.debugShadow = false;
     this.#stopWanted = false;
-    let exit = alone || single ? this.#step(passes) : this.#enter(0);
+    const byOne = alone || single || this.#engine === 'interpreter-uncached';
+    let exit = byOne ? this.#step(passes) : this.#enter(0);
     if (this.#patched !== 0) this.#unpatch();
     // A slice ends behind an instruction only if the guest itself runs one at a time.
     if (exit === EXIT.step && !alone && (this.get32(FIELD.dr + 7 * 8) & 0xff) === 0) exit = EXIT.interrupted;
@@ -766,7 +784,7 @@ export class Cpu {
 
   /** WATCHED bits of a page. */
   #watchedPage(linear: number, frame: number): number {
-    const all = (this.get32(FIELD.breakpointsArmed) & ARMED.alignment) !== 0 || pageHasBreakpoints(this, pageOf(linear));
+    const all = (this.get32(FIELD.breakpointsArmed) & (ARMED.alignment | ARMED.uncached)) !== 0 || pageHasBreakpoints(this, pageOf(linear));
     let bits = all ? WATCHED.reads | WATCHED.writes : 0;
     for (const watch of this.#watches) {
       const page = watch.physical ? frame : pageOf(linear);

@@ -5,6 +5,7 @@ import { Cpu, type CpuHost, type ExitKind } from '../cpu/cpu.ts';
 import { CS, EXIT } from '../cpu/state/layout.ts';
 import { pageOf } from '../cpu/state/addresses.ts';
 import type { CpuModel } from '../cpu/state/cpuModels.ts';
+import type { EngineName } from '../cpu/state/engines.ts';
 import { deliverExternal } from '../cpu/system/interrupts.ts';
 import type { HostClock } from '../host/clock.ts';
 import { PhysicalMap } from '../mmu/physicalMap.ts';
@@ -54,6 +55,7 @@ export interface HypervisorOptions {
   readonly host: HostClock;
   /** Inputs to apply instead of live ones. */
   readonly replay?: ReplayLog;
+  readonly engine?: EngineName;
 }
 
 /**
@@ -151,6 +153,7 @@ export class Hypervisor implements CpuHost {
     this.meter = new RunMeter(() => this.#host.nowMs());
     this.cpu = new Cpu(options.ramBytes, options.cpuModel, this, options.romBytes);
     const { cpu } = this;
+    if (options.engine !== undefined) cpu.setEngine(options.engine);
     const first = cpu.map.physicalMap >>> 2;
     this.physical = new PhysicalMap(cpu.u32.subarray(first, first + (1 << 20)));
     this.ram = new GuestRam(cpu, this.physical);
@@ -458,7 +461,7 @@ export class Hypervisor implements CpuHost {
     const { cpu } = this;
     const until = cpu.instructionCount + budget;
     const pc = this.linearPc;
-    const single = (this.#control?.single ?? false) || this.#passAt === pc;
+    const single = (this.#control?.single ?? false) || this.#passAt === pc || this.cpu.engine === 'interpreter-uncached';
     this.#passAt = -1;
     const exit = cpu.run(single ? 1 : budget, single);
     this.#atBoundary = exit === EXIT.budget;

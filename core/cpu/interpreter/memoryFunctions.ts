@@ -17,8 +17,8 @@ export const ACCESS = { write: 1, user: 2, fetch: 4 } as const;
 /** Accesses to a page that must take the slow path, where they are compared with data breakpoints. */
 export const WATCHED = { reads: 1, writes: 2 } as const;
 
-/** Bits of `breakpointsArmed`: data breakpoints, and alignment checks of user mode. */
-export const ARMED = { breakpoints: 1, alignment: 2 } as const;
+/** Bits of `breakpointsArmed`: data breakpoints, alignment checks of user mode, and an engine without a TLB. */
+export const ARMED = { breakpoints: 1, alignment: 2, uncached: 4 } as const;
 
 /** What `translate` returns when the address is not RAM (or is ROM and the access writes); 0 is a fault. */
 export const NOT_RAM = 1;

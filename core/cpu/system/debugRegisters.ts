@@ -26,7 +26,7 @@ export function breakpointsChanged(cpu: Cpu): void {
   for (let index = 0; index < 4; index++) {
     if (enabled(cpu, index) && kindOf(cpu, index) !== KIND.execute && kindOf(cpu, index) !== KIND.io) data = true;
   }
-  const kept = cpu.get32(FIELD.breakpointsArmed) & ARMED.alignment;
+  const kept = (cpu.get32(FIELD.breakpointsArmed) & ARMED.alignment) | (cpu.engine === 'interpreter-uncached' ? ARMED.uncached : 0);
   cpu.set32(FIELD.breakpointsArmed, (data || cpu.hasWatches ? ARMED.breakpoints : 0) | kept);
   cpu.flushTlb(false);
 }
