@@ -11,8 +11,9 @@ import type { Emulator } from './secondOpinion.ts';
 const SOURCES = join(import.meta.dirname, 'programs');
 const SECTOR = 512, HEADS = 16, TRACK = 63, CYLINDERS = 8;
 const DISK_BYTES = SECTOR * HEADS * TRACK * CYLINDERS;
-/** One that has gone astray is silent. */
-const LONGEST_MS = 30_000, QUIET_MS = 2000, POLL_MS = 20;
+/** QUIET_MS: a program that goes astray is silent for so long. */
+export const LONGEST_MS = 30_000, QUIET_MS = 2000;
+const POLL_MS = 20;
 const END = /^end\r?$/m;
 
 /** Results by case, in the program's order. */
@@ -20,7 +21,8 @@ export type Results = ReadonlyMap<string, string>;
 
 export interface Images {
   readonly names: readonly string[];
-  run(name: string, on: 'ours' | Emulator): Promise<Results>;
+  /** `quietMs`: silence after which another emulator is given up. */
+  run(name: string, on: 'ours' | Emulator, quietMs?: number): Promise<Results>;
   remove(): void;
 }
 
@@ -39,7 +41,8 @@ export function buildImages(names: readonly string[] = programNames): Images {
   for (const name of names) nasm(name, join(folder, `${name}.bin`));
   return {
     names,
-    run: async (name, on) => resultsOf(name, on === 'ours' ? await ours(join(folder, `${name}.bin`)) : await elsewhere(folder, name, on)),
+    run: async (name, on, quietMs = LONGEST_MS) =>
+      resultsOf(name, on === 'ours' ? await ours(join(folder, `${name}.bin`)) : await elsewhere(folder, name, on, quietMs)),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
@@ -107,7 +110,7 @@ function commandLine(folder: string, name: string, emulator: Emulator, output: s
 }
 
 /** Runs an emulator until the program has ended, or it has itself, or too long. */
-function elsewhere(folder: string, name: string, emulator: Emulator): Promise<string> {
+function elsewhere(folder: string, name: string, emulator: Emulator, quietMs: number): Promise<string> {
   const output = join(folder, `${name}.${emulator}.txt`);
   const [command, args] = commandLine(folder, name, emulator, output);
   const read = (): string => (existsSync(output) ? readFileSync(output, 'latin1') : '');
@@ -118,7 +121,7 @@ function elsewhere(folder: string, name: string, emulator: Emulator): Promise<st
     const timer = setInterval(() => {
       const text = read(), now = performance.now();
       if (text.length !== length) [length, changedAt] = [text.length, now];
-      const silent = length > 0 && now - changedAt > QUIET_MS;
+      const silent = length > 0 && now - changedAt > quietMs;
       if (END.test(text) || silent || now - started > LONGEST_MS) child.kill('SIGKILL');
     }, 50);
     child.on('error', (error) => {

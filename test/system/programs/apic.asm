@@ -165,7 +165,8 @@ main:
   done
   collect "timer-periodic"
   wr 0x320, 0x20046
-  wr 0x380, 5000
+  ; long beside the handler, which would otherwise be all that runs on a slow computer
+  wr 0x380, 1000000
   sti
 .twice:
   cmp byte [taken + 1], 0
