@@ -1,5 +1,6 @@
 // Measures the product's promises of speed and size, against v86 in the same run, round by round in turn.
-//   node scripts/bench.mjs [--rounds N] [--idle SECONDS] [--only integer,boot,debugger]
+//   node scripts/bench.mjs [--rounds N] [--idle SECONDS] [--only integer,width,boot,debugger]
+// `--before FOLDER --only integer,boot` measures another checkout of this repository in turn with this one instead of v86.
 // Prints a table and writes test-results/bench.json. The targets hold on an otherwise idle machine.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -61,24 +62,26 @@ function prepare() {
   return node;
 }
 
-function assemble() {
+/** The integer load as 32-bit code, or as 64-bit code. */
+function assemble(wide = false) {
   const folder = path.join(root, '.cache/bench');
   fs.mkdirSync(folder, { recursive: true });
-  const output = path.join(folder, 'integer.elf');
+  const output = path.join(folder, wide ? 'integerWide.elf' : 'integer.elf');
   const source = path.join(root, 'test/bench/payloads/integer.asm');
-  execFileSync('nasm', ['-f', 'bin', '-w+error', `-DROUNDS=${INTEGER_ROUNDS}`, '-o', output, source]);
+  const width = wide ? ['-DWIDE'] : [];
+  execFileSync('nasm', ['-f', 'bin', '-w+error', `-DROUNDS=${INTEGER_ROUNDS}`, ...width, '-o', output, source]);
   return output;
 }
 
 // --- one measurement ------------------------------------------------------------------------------------------------
 
 /** Runs `task` on one machine in a process of its own and resolves to what it printed last. */
-function measure(node, runner, task) {
+function measure(node, runner, task, folder = root) {
   const flags = runner !== 'v86' ? VM_PROCESS_FLAGS : ['--disable-warning=ExperimentalWarning'];
-  const script = path.join(root, 'test/bench', `${runner}.ts`);
+  const script = path.join(folder, 'test/bench', `${runner}.ts`);
   return new Promise((resolve, reject) => {
     const child = spawn(node, [...flags, script, JSON.stringify(task)], {
-      cwd: root,
+      cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const limit = setTimeout(() => child.kill('SIGKILL'), TASK_LIMIT_MS);
@@ -118,6 +121,20 @@ async function compare(node, name, rounds, task, v86Task) {
   return runs;
 }
 
+/** Two ways of running Trapeze in turn, as `compare` does. */
+async function inTurn(node, name, rounds, ways) {
+  const runs = [];
+  for (let round = 1; round <= rounds; round++) {
+    const result = {};
+    for (const [way, task, folder] of round % 2 === 1 ? ways : ways.toReversed()) {
+      result[way] = await measure(node, 'trapeze', task, folder);
+      say(`  ${name} ${round}/${rounds} ${way}: ${describe(result[way])}`);
+    }
+    runs.push(result);
+  }
+  return runs;
+}
+
 function describe({ seconds, instructions, residentMiB, idleShare }) {
   const speed = instructions === undefined ? '' : `, ${fixed(instructions / 1e6, 0)} M instructions`;
   const idle = idleShare === null ? '' : `, idle ${fixed(idleShare * 100)} %`;
@@ -139,6 +156,37 @@ function integerRows(runs) {
       met: ratio >= 5,
     },
   ];
+}
+
+const medianSeconds = (runs, way) => `${fixed(median(runs.map((run) => run[way].seconds)))} s`;
+
+function widthRows(runs) {
+  const ratio = median(runs.map(({ narrow, wide }) => wide.seconds / narrow.seconds));
+  return [
+    {
+      what: `integer load in 64-bit code (${medianSeconds(runs, 'wide')}), times that of 32-bit code`,
+      trapeze: medianSeconds(runs, 'narrow'),
+      v86: '',
+      measured: ratio,
+      shown: `${fixed(ratio)} x`,
+      target: '<= 1.2 x',
+      met: ratio <= 1.2,
+    },
+  ];
+}
+
+/** Speed beside another checkout: 3 % are noise. */
+function beforeRow(name, runs) {
+  const ratio = median(runs.map(({ now, before }) => before.seconds / now.seconds));
+  return {
+    what: `${name}, times as fast as before (${medianSeconds(runs, 'before')})`,
+    trapeze: medianSeconds(runs, 'now'),
+    v86: '',
+    measured: ratio,
+    shown: `${fixed(ratio)} x`,
+    target: '>= 0.97 x',
+    met: ratio >= 0.97,
+  };
 }
 
 function bootRows(runs) {
@@ -226,7 +274,7 @@ function host() {
 async function main() {
   const rounds = number('rounds', '3');
   const idleSeconds = number('idle', '20');
-  const only = option('only', 'integer,boot,debugger').split(',');
+  const only = option('only', 'integer,width,boot,debugger').split(',');
   const node = prepare();
   const measuredOn = { ...host(), node: execFileSync(node, ['--version']).toString().trim() };
   say(`${measuredOn.cpu}, ${measuredOn.cores} cores, load ${fixed(measuredOn.loadBefore)}, Node ${measuredOn.node}`);
@@ -234,21 +282,40 @@ async function main() {
   const { files, banner, commandLine } = JSON.parse(fs.readFileSync(path.join(guests, 'guests.json'), 'utf8'));
   const runs = {};
   const rows = [];
-  if (only.includes('integer')) {
-    const task = { kernel: assemble(), from: 'S', until: 'E', memoryMiB: MEMORY_MIB };
-    runs.integer = await compare(node, 'integer', rounds, task, { disableJit: true });
+  const before = option('before', null);
+  const integer = (wide) => ({ kernel: assemble(wide), from: 'S', until: 'E', memoryMiB: MEMORY_MIB });
+  const boot = {
+    kernel: path.join(guests, files.kernel),
+    initrd: path.join(guests, files.initramfs),
+    commandLine,
+    until: banner,
+    memoryMiB: MEMORY_MIB,
+    idleSeconds,
+  };
+  const besideBefore = (name, task) =>
+    inTurn(node, name, rounds, [
+      ['now', task],
+      ['before', task, path.resolve(before)],
+    ]);
+  if (only.includes('integer') && before !== null) {
+    runs.integer = await besideBefore('integer', integer(false));
+    rows.push(beforeRow('integer load', runs.integer));
+  } else if (only.includes('integer')) {
+    runs.integer = await compare(node, 'integer', rounds, integer(false), { disableJit: true });
     rows.push(...integerRows(runs.integer));
   }
-  if (only.includes('boot')) {
-    const task = {
-      kernel: path.join(guests, files.kernel),
-      initrd: path.join(guests, files.initramfs),
-      commandLine,
-      until: banner,
-      memoryMiB: MEMORY_MIB,
-      idleSeconds,
-    };
-    runs.boot = await compare(node, 'boot', rounds, task, { disableJit: false });
+  if (only.includes('width')) {
+    runs.width = await inTurn(node, 'width', rounds, [
+      ['narrow', integer(false)],
+      ['wide', integer(true)],
+    ]);
+    rows.push(...widthRows(runs.width));
+  }
+  if (only.includes('boot') && before !== null) {
+    runs.boot = await besideBefore('boot', { ...boot, idleSeconds: 0 });
+    rows.push(beforeRow('Linux to the shell', runs.boot));
+  } else if (only.includes('boot')) {
+    runs.boot = await compare(node, 'boot', rounds, boot, { disableJit: false });
     rows.push(...bootRows(runs.boot));
   }
   if (only.includes('debugger')) {
@@ -262,7 +329,7 @@ async function main() {
     runs.debugger = await measure(node, 'debugger', task);
     rows.push(...debuggerRows(runs.debugger));
   }
-  if (rows.length === 0) stop('--only takes integer, boot, debugger', 2);
+  if (rows.length === 0) stop('--only takes integer, width, boot, debugger', 2);
   say('');
   printTable(rows);
   fs.mkdirSync(path.dirname(REPORT), { recursive: true });

@@ -1,5 +1,6 @@
 ; Integer load for the benchmark: bitwise CRC-32 over a buffer, a sieve of Eratosthenes, and a recursive Fibonacci.
-; Multiboot 1, flat 32-bit, no paging. Prints S when it starts and E when it ends on COM1, then leaves through F4h.
+; Multiboot 1, flat 32-bit, no paging; with WIDE the same loops in 64-bit code, with pointers, counters and the stack of
+; 64 bits. Prints S when it starts and E when it ends on COM1, then leaves through F4h.
         bits 32
         org 0x100000
 MAGIC   equ 0x1badb002
@@ -11,17 +12,75 @@ header: dd MAGIC, FLAGS, -(MAGIC + FLAGS)
 %define ROUNDS 4
 %endif
 
+%ifdef WIDE
+%define xax rax
+%define xcx rcx
+%define xdx rdx
+%define xsp rsp
+%define xbp rbp
+%define xsi rsi
+%define xdi rdi
+%else
+%define xax eax
+%define xcx ecx
+%define xdx edx
+%define xsp esp
+%define xbp ebp
+%define xsi esi
+%define xdi edi
+%endif
+
 start:  cli
-        mov esp, stack
+%ifdef WIDE
+; Long mode over the first GiB in pages of 2 MiB (SDM 3A 10.8.5).
+PML4    equ 0x400000
+PDPT    equ 0x401000
+PD      equ 0x402000
+        mov edi, PML4
+        xor eax, eax
+        mov ecx, 3 * 1024
+        cld
+        rep stosd
+        mov dword [PML4], PDPT + 3
+        mov dword [PDPT], PD + 3
+        mov edi, PD
+        mov eax, 0x83
+.page:  mov [edi], eax
+        add edi, 8
+        add eax, 0x200000
+        cmp eax, 0x40000083
+        jne .page
+        mov eax, PML4
+        mov cr3, eax
+        mov eax, cr4
+        or al, 0x20
+        mov cr4, eax
+        mov ecx, 0xc0000080
+        rdmsr
+        or ah, 1
+        wrmsr
+        mov eax, cr0
+        or eax, 0x80000000
+        mov cr0, eax
+        lgdt [gdtr]
+        jmp 8:wide
+gdtr:   dw 15
+        dd gdt
+        align 8
+gdt:    dq 0, 0x00209a0000000000
+        bits 64
+wide:
+%endif
+        mov xsp, stack
         mov al, 'S'
         call put
-        mov ebp, ROUNDS
+        mov xbp, ROUNDS
 .round: call crc
         call sieve
-        mov eax, 22
+        mov xax, 22
         call fibonacci
         add [result], eax
-        dec ebp
+        dec xbp
         jnz .round
         mov al, 'E'
         call put
@@ -35,60 +94,60 @@ put:    mov dx, 0x3f8
         ret
 
 ; CRC-32 of 64 KiB at 1 MiB, bit by bit.
-crc:    mov esi, 0x100000
-        mov edi, 65536
+crc:    mov xsi, 0x100000
+        mov xdi, 65536
         mov eax, -1
-.byte:  movzx edx, byte [esi]
-        inc esi
+.byte:  movzx edx, byte [xsi]
+        inc xsi
         xor eax, edx
-        mov ecx, 8
+        mov xcx, 8
 .bit:   mov edx, eax
         and edx, 1
         neg edx
         and edx, 0xedb88320
         shr eax, 1
         xor eax, edx
-        dec ecx
+        dec xcx
         jnz .bit
-        dec edi
+        dec xdi
         jnz .byte
         add [result], eax
         ret
 
 ; Primes below 300000, one byte a number, at 2 MiB.
 LIMIT   equ 300000
-sieve:  mov edi, 0x200000
-        mov ecx, LIMIT / 4
+sieve:  mov xdi, 0x200000
+        mov xcx, LIMIT / 4
         xor eax, eax
         cld
         rep stosd
-        mov ecx, 2
-.next:  cmp byte [0x200000 + ecx], 0
+        mov xcx, 2
+.next:  cmp byte [0x200000 + xcx], 0
         jne .skip
-        mov eax, ecx
-        imul eax, ecx
-        cmp eax, LIMIT
+        mov xax, xcx
+        imul xax, xcx
+        cmp xax, LIMIT
         jae .skip
-.mark:  mov byte [0x200000 + eax], 1
-        add eax, ecx
-        cmp eax, LIMIT
+.mark:  mov byte [0x200000 + xax], 1
+        add xax, xcx
+        cmp xax, LIMIT
         jb .mark
-.skip:  inc ecx
-        cmp ecx, 548
+.skip:  inc xcx
+        cmp xcx, 548
         jb .next
         ret
 
 fibonacci:
-        cmp eax, 2
+        cmp xax, 2
         jb .done
-        push eax
-        dec eax
+        push xax
+        dec xax
         call fibonacci
-        xchg eax, [esp]
-        sub eax, 2
+        xchg xax, [xsp]
+        sub xax, 2
         call fibonacci
-        pop edx
-        add eax, edx
+        pop xdx
+        add xax, xdx
 .done:  ret
 
         align 4
