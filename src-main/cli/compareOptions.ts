@@ -10,6 +10,7 @@ export interface RawCompareOptions extends RawRunOptions {
   readonly instructions?: string;
   readonly from?: string;
   readonly every?: string;
+  readonly checkpoint?: string;
 }
 
 export interface ComparisonOptions extends CompareOptions {
@@ -20,7 +21,8 @@ export const COMPARE_DEFAULTS = {
   engines: 'interpreter,interpreter-uncached',
   instructions: '10M',
   from: '0',
-  every: '1M',
+  every: '100',
+  checkpoint: '1M',
 } as const;
 
 /** The date of both machines: 2023-11-14. */
@@ -42,7 +44,7 @@ export function parseCompareOptions(images: readonly string[], raw: RawCompareOp
   if (names.length !== 2 || first === undefined || second === undefined) {
     throw bad(`--engines ${raw.engines ?? ''}: expected two engines, for example ${COMPARE_DEFAULTS.engines}`);
   }
-  const count = (option: 'instructions' | 'from' | 'every', least: number): number =>
+  const count = (option: 'instructions' | 'from' | 'every' | 'checkpoint', least: number): number =>
     parseCount(option, raw[option] ?? COMPARE_DEFAULTS[option], least);
   const from = count('from', 0);
   const instructions = count('instructions', 1);
@@ -54,5 +56,6 @@ export function parseCompareOptions(images: readonly string[], raw: RawCompareOp
     from,
     instructions: from + instructions,
     every: count('every', 1),
+    checkpoint: count('checkpoint', 1),
   };
 }

@@ -136,7 +136,8 @@ function addCompare(program: Command, environment: CliEnvironment, finish: (stat
     )
     .option('--instructions <count>', 'how many to compare, for example 250k, 10M, 3G', COMPARE_DEFAULTS.instructions)
     .option('--from <count>', 'begin here; both run at full speed until then', COMPARE_DEFAULTS.from)
-    .option('--every <count>', 'instructions between two comparisons', COMPARE_DEFAULTS.every)
+    .option('--every <count>', 'instructions between two comparisons of the processors', COMPARE_DEFAULTS.every)
+    .option('--checkpoint <count>', 'and of memory and devices too', COMPARE_DEFAULTS.checkpoint)
     .action(async (images: string[], raw: RawCompareOptions) => {
       const options = parseCompareOptions(images, raw);
       finish(await compareMachines(options, await environment.loadEngine(), environment));

@@ -1,7 +1,7 @@
 // Finds the first instruction that two engines execute differently.
 //
-// Both machines run alike to a checkpoint, where all of them is compared: processor, memory, devices, time. Behind the last
-// checkpoint at which they were equal a second pair runs in the smallest pieces that keep each engine's own ways (slices of
+// Both machines run alike, the processors and guest time being compared again and again, memory and devices at checkpoints.
+// Behind the last checkpoint at which they were equal a second pair runs in the smallest pieces that keep each engine's own ways (slices of
 // one instruction, which end at the next branch), comparing the processor and what differed at the end. A third pair
 // steps through the last pieces, instruction by instruction. Each pair is new: there is no going back in a machine.
 import type { EngineName } from '../../cpu/state/engines.ts';
@@ -11,7 +11,7 @@ import type { HostClock } from '../../host/clock.ts';
 import type { RecordedMachine } from '../../machine/createMachine.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { ComparedMachine, type InstructionPlace } from './comparedMachine.ts';
-import { differQuickly, type Difference, listDifferences, type Suspects, suspectsOf } from './differences.ts';
+import { differQuickly, type Difference, listDifferences, NO_SUSPECTS, type Suspects, suspectsOf } from './differences.ts';
 import { ManualClock } from './manualClock.ts';
 
 export interface CompareOptions {
@@ -20,8 +20,10 @@ export interface CompareOptions {
   readonly instructions: number;
   /** Instructions that both run with the first engine before the second takes over and comparing begins. */
   readonly from: number;
-  /** Instructions between two checkpoints. */
+  /** Instructions between two comparisons of the processors: what differs for a shorter time may be missed. */
   readonly every: number;
+  /** Instructions between two comparisons of memory and devices too. */
+  readonly checkpoint: number;
 }
 
 /** What the finder needs of its surroundings. */
@@ -67,7 +69,7 @@ interface Interval {
 class Cancelled extends Error {}
 
 /** Instructions between two looks at the surroundings. */
-const BREATH = 500_000;
+const BREATH = 200_000;
 const STEPS_A_BREATH = 20_000;
 const SHOWN_BEFORE = 8;
 /** Attempts at an interval: a difference that heals again moves its end forward each time. */
@@ -102,15 +104,14 @@ class Finder {
   }
 
   async find(): Promise<CompareResult> {
-    const pair = await this.#newPair(this.#options.from);
+    const { from, instructions, checkpoint } = this.#options;
+    const pair = await this.#newPair(from, from);
     let equalAt = pair[0].count;
     let suspects = suspectsOf(...pair);
-    while (suspects === null && !pair[0].ended && equalAt < this.#options.instructions) {
-      const next = Math.min(equalAt + this.#options.every, this.#options.instructions);
-      await this.#runTo(pair, next, 'compare', this.#options.instructions);
-      suspects = suspectsOf(...pair);
-      if (suspects !== null) break;
-      this.reached = equalAt = pair[0].count;
+    while (suspects === null && !pair[0].ended && equalAt < instructions) {
+      const differed = await this.#runTo(pair, Math.min(equalAt + checkpoint, instructions));
+      suspects = suspectsOf(...pair) ?? (differed ? NO_SUSPECTS : null);
+      if (suspects === null) this.reached = equalAt = pair[0].count;
     }
     if (suspects === null) return { kind: 'equal', instructions: equalAt, ended: endOf(pair[0]) };
     const differences = listDifferences(...pair);
@@ -126,14 +127,13 @@ class Finder {
       if (piece === null) break;
       const { starts, differAt } = piece;
       shown = piece.differences;
-      const equalAt = starts.at(-1)!;
-      const result = await this.#stepThrough(starts[0], equalAt, differAt, piece.suspects);
+      const result = await this.#stepThrough(known.equalAt, starts, differAt, piece.suspects);
       if (result.kind === 'found') return result.divergence;
       if (result.kind === 'same') return { ...result.piece, until: differAt, differences: shown };
       // Memory differed before, and nothing that was looked at: there.
       known = { equalAt: known.equalAt, differAt: result.at, suspects: result.suspects };
     }
-    const pair = await this.#newPair(known.equalAt);
+    const pair = await this.#newPair(known.equalAt, known.equalAt);
     return { instruction: pair[0].place(), until: known.differAt, differences: shown, before: [] };
   }
 
@@ -141,7 +141,7 @@ class Finder {
   async #findPiece(
     { equalAt, differAt, suspects }: Interval,
   ): Promise<{ starts: number[]; differAt: number; suspects: Suspects; differences: Difference[] } | null> {
-    const pair = await this.#newPair(equalAt);
+    const pair = await this.#newPair(equalAt, equalAt);
     const starts = [pair[0].count];
     for (let pieces = 1; !differQuickly(...pair, suspects); pieces++) {
       if (pair[0].ended || pair[0].count > differAt) return null;
@@ -155,12 +155,13 @@ class Finder {
     return { starts, differAt: pair[0].count, suspects: found, differences: listDifferences(...pair) };
   }
 
-  async #stepThrough(first: number, equalAt: number, differAt: number, suspects: Suspects): Promise<
+  async #stepThrough(proven: number, starts: readonly number[], differAt: number, suspects: Suspects): Promise<
     | { kind: 'found'; divergence: Divergence }
     | { kind: 'same'; piece: Pick<Divergence, 'instruction' | 'before'> }
     | { kind: 'earlier'; at: number; suspects: Suspects }
   > {
-    const pair = await this.#newPair(first);
+    const equalAt = starts.at(-1)!;
+    const pair = await this.#newPair(starts[0], proven);
     const [a] = pair;
     const before: InstructionPlace[] = [];
     let piece: Pick<Divergence, 'instruction' | 'before'> | null = null;
@@ -183,12 +184,12 @@ class Finder {
     return { kind: 'same', piece: piece ?? { instruction: a.place(), before } };
   }
 
-  /** New machines at an instruction count up to which they are known to be equal. */
-  async #newPair(count: number): Promise<Pair> {
+  /** New machines at an instruction count; up to `proven` everything about them is known to be equal. */
+  async #newPair(count: number, proven: number): Promise<Pair> {
     this.dispose();
     const { engines, from } = this.#options;
     // An engine that remembers nothing need not have run so far itself.
-    const until = engines.map((engine) => (MEMORYLESS.has(engine) ? count : Math.min(from, count)));
+    const until = engines.map((engine) => (MEMORYLESS.has(engine) ? proven : Math.min(from, proven)));
     const make = (which: 0 | 1): ComparedMachine => {
       const clock = new ManualClock();
       const machine = this.#host.createMachine(clock, which);
@@ -204,17 +205,23 @@ class Finder {
     return pair;
   }
 
-  async #runTo(pair: Pair, count: number, phase: CompareProgress['phase'], until: number): Promise<void> {
-    for (let at = pair[0].count; at < count; ) {
-      at = Math.min(at + BREATH, count);
-      for (const machine of pair) machine.runTo(at);
-      await this.#breathe(phase, at, until);
+  /** Runs both; true: the processors differ, here. */
+  async #runTo(pair: Pair, count: number): Promise<boolean> {
+    const { every, instructions } = this.#options;
+    for (let at = pair[0].count, breath = at; at < count && !pair[0].ended; at = pair[0].count) {
+      for (const machine of pair) machine.runTo(Math.min(at + every, count));
+      if (differQuickly(...pair, NO_SUSPECTS)) return true;
+      if (at - breath < BREATH) continue;
+      breath = at;
+      await this.#breathe('compare', at, instructions);
     }
+    await this.#breathe('compare', pair[0].count, instructions);
+    return false;
   }
 
   async #runOne(machine: ComparedMachine, count: number, until: number): Promise<void> {
     while (machine.count < count && !machine.ended) {
-      machine.runTo(Math.min(count, machine.count + BREATH * 40));
+      machine.runTo(Math.min(count, machine.count + BREATH * 100));
       await this.#breathe(this.reached === 0 ? 'compare' : 'narrow', machine.count, until);
     }
   }
