@@ -11,10 +11,14 @@ export interface Task {
   /** Seconds of idling to measure afterwards. */
   readonly idleSeconds: number;
   readonly disableJit: boolean;
+  /** Folder of the checkout to measure. */
+  readonly checkout: string | null;
 }
 
 export interface Result {
   readonly seconds: number;
+  /** Processor time of the guest's own thread: without the optimiser's threads, and whatever else the host does. */
+  readonly threadSeconds: number;
   readonly instructions?: number;
   readonly residentMiB: number;
   /** CPU time of the process over the idle period, as a share of one core. */
@@ -23,15 +27,21 @@ export interface Result {
 
 export function parseTask(json: string): Task {
   return {
-    initrd: null, commandLine: '', memoryMiB: 128, from: null, idleSeconds: 0, disableJit: false,
+    initrd: null, commandLine: '', memoryMiB: 128, from: null, idleSeconds: 0, disableJit: false, checkout: null,
     ...(JSON.parse(json) as Partial<Task> & Pick<Task, 'kernel' | 'until'>),
   };
+}
+
+function threadSeconds(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1e6;
 }
 
 export class Meter {
   readonly #task: Task;
   readonly #more: () => object;
   #start = performance.now();
+  #startUsage = threadSeconds();
   #text = '';
   #started: boolean;
   #done = false;
@@ -48,14 +58,15 @@ export class Meter {
     if (!this.#started && this.#text.includes(this.#task.from!)) {
       this.#started = true;
       this.#start = performance.now();
+      this.#startUsage = threadSeconds();
     }
     if (this.#started && this.#text.includes(this.#task.until)) {
       this.#done = true;
-      void this.#finish((performance.now() - this.#start) / 1000);
+      void this.#finish((performance.now() - this.#start) / 1000, threadSeconds() - this.#startUsage);
     }
   }
 
-  async #finish(seconds: number): Promise<void> {
+  async #finish(seconds: number, used: number): Promise<void> {
     const residentMiB = process.memoryUsage().rss / 2 ** 20;
     let idleShare: number | null = null;
     if (this.#task.idleSeconds > 0) {
@@ -65,7 +76,7 @@ export class Meter {
       const used = process.cpuUsage(before);
       idleShare = (used.user + used.system) / 1000 / (performance.now() - at);
     }
-    const result: Result = { seconds, residentMiB, idleShare, ...this.#more() };
+    const result: Result = { seconds, threadSeconds: used, residentMiB, idleShare, ...this.#more() };
     console.log(`\n${JSON.stringify(result)}`);
     process.exit(0);
   }
