@@ -25,18 +25,30 @@ export class OverlayBlockStore implements BlockStore {
   }
 
   write(offset: number, from: Uint8Array, done: (error?: BlockError) => void): void {
+    const bytes = Uint8Array.from(from);
+    // What the store below reads may come later; until then nothing of the write is there.
+    let waiting = 1;
     let failure: BlockError | undefined;
-    this.#eachBlock(offset, from.length, (block, start, at, length) => {
-      let content = this.#written.get(block);
-      if (content === undefined) {
-        content = new Uint8Array(BLOCK_BYTES);
-        const there = Math.min(BLOCK_BYTES, this.sizeBytes - block * BLOCK_BYTES);
-        this.#below.read(block * BLOCK_BYTES, content.subarray(0, there), (error) => (failure ??= error));
-        this.#written.set(block, content);
-      }
-      content.set(from.subarray(at, at + length), start);
+    const finish = (error?: BlockError): void => {
+      failure ??= error;
+      if (--waiting > 0) return;
+      if (failure === undefined)
+        this.#eachBlock(offset, bytes.length, (block, start, at, length) =>
+          this.#written.get(block)!.set(bytes.subarray(at, at + length), start),
+        );
+      done(failure);
+    };
+    this.#eachBlock(offset, bytes.length, (block) => {
+      if (this.#written.has(block)) return;
+      const content = new Uint8Array(BLOCK_BYTES);
+      const there = Math.min(BLOCK_BYTES, this.sizeBytes - block * BLOCK_BYTES);
+      waiting++;
+      this.#below.read(block * BLOCK_BYTES, content.subarray(0, there), (error) => {
+        if (error === undefined && !this.#written.has(block)) this.#written.set(block, content);
+        finish(error);
+      });
     });
-    done(failure);
+    finish();
   }
 
   flush(done: (error?: BlockError) => void): void {
