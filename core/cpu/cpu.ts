@@ -1,12 +1,12 @@
 // One vCPU: its state in linear memory, the generated interpreter over it, and what the TypeScript helpers need.
 import { CodeCache } from './codeCache.ts';
-import { handlerTable, PSEUDO } from './decode/handlers.ts';
+import { handlerTable, PSEUDO, PSEUDO_COUNT } from './decode/handlers.ts';
 import { buildInterpreter } from './interpreter/interpreter.ts';
-import { ACCESS, ARMED, WATCHED } from './interpreter/memoryFunctions.ts';
+import { ACCESS, WATCHED } from './interpreter/memoryFunctions.ts';
 import { CANONICAL, fromHalves, pageOf, upperHalf } from './state/addresses.ts';
 import { CR4, cpuModels, hasFeature, type CpuModel } from './state/cpuModels.ts';
 import {
-  ARITHMETIC_FLAGS, CODE_MODE, CS, DS, EFER, ES, EXIT, FIELD, FLAG, FLOATING_ERROR, FS, GS, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB,
+  ARITHMETIC_FLAGS, ARMED, CODE_MODE, CS, DS, EFER, ES, EXIT, FIELD, FLAG, FLOATING_ERROR, FS, GS, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB,
   TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLBS, TR,
 } from './state/layout.ts';
 import type { EngineName } from './state/engines.ts';
@@ -742,6 +742,11 @@ export class Cpu {
     this.#floatingError = level;
     this.host.floatingError(level);
   }
+  /** What the guest sees of this processor that is not in its fixed state, as text: equal texts mean equal processors. */
+  get stateOutside(): string {
+    const msrs = [...this.msrs].sort(([a], [b]) => a - b);
+    return JSON.stringify([this.performance.save(), this.lastBranches.save(), msrs]);
+  }
   /** IGNNE#. */
   setIgnoreErrors(level: boolean): void {
     this.set32(FIELD.ignoreErrors, level ? 1 : 0);
@@ -984,7 +989,7 @@ function exitingHandlers(): Uint8Array {
 }
 
 /** A repeated string instruction: it stays where it is until its count is used up. */
-const isRepeated = (handler: number): boolean => handlerTable.handlers.some(({ index, row }) => index === handler && row.mnemonic.startsWith('REP'));
+const isRepeated = (handler: number): boolean => handlerTable.handlers[handler - PSEUDO_COUNT]?.row.mnemonic.startsWith('REP') === true;
 
 /** SENSITIVE bits by handler index. */
 function sensitiveBits(): Uint8Array {

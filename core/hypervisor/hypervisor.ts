@@ -461,7 +461,7 @@ export class Hypervisor implements CpuHost {
     const { cpu } = this;
     const until = cpu.instructionCount + budget;
     const pc = this.linearPc;
-    const single = (this.#control?.single ?? false) || this.#passAt === pc || this.cpu.engine === 'interpreter-uncached';
+    const single = (this.#control?.single ?? false) || this.#passAt === pc;
     this.#passAt = -1;
     const exit = cpu.run(single ? 1 : budget, single);
     this.#atBoundary = exit === EXIT.budget;

@@ -43,8 +43,7 @@ export function hashMachine(hypervisor: Hypervisor, devices: readonly Device[]):
   for (const [offset, length] of HOST_FIELDS) state.fill(0, offset, offset + length);
   digest.words(new Uint32Array(state.buffer));
   digest.text(`${cpu.eflags} ${cpu.activity} ${cpu.instructionCount} ${hypervisor.now()}`);
-  digest.text(JSON.stringify([...cpu.performance.save(), ...cpu.lastBranches.save()]));
-  digest.text(JSON.stringify([...cpu.msrs].sort(([a], [b]) => a - b)));
+  digest.text(cpu.stateOutside);
   digest.words(cpu.u32.subarray(cpu.map.ram >>> 2, (cpu.map.ram + cpu.map.ramBytes) >>> 2));
   for (const device of devices) digest.text(deviceText(device));
   return digest.hex;

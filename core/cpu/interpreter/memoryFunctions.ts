@@ -7,7 +7,7 @@ import {
 import { FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
 import type { FunctionReference, ModuleBuilder, ValueType } from '../emit/wasmEncoder.ts';
 import { PHYSICAL_BITS } from '../state/cpuModels.ts';
-import { FIELD, SLOT, SS, TLB, TLB_USER } from '../state/layout.ts';
+import { ARMED, FIELD, SLOT, SS, TLB, TLB_USER } from '../state/layout.ts';
 import type { MemoryMap } from '../state/memoryMap.ts';
 import { PHYSICAL_CODE, PHYSICAL_READ, PHYSICAL_WRITE } from '../../mmu/physicalMap.ts';
 
@@ -16,9 +16,6 @@ export const ACCESS = { write: 1, user: 2, fetch: 4 } as const;
 
 /** Accesses to a page that must take the slow path, where they are compared with data breakpoints. */
 export const WATCHED = { reads: 1, writes: 2 } as const;
-
-/** Bits of `breakpointsArmed`: data breakpoints, alignment checks of user mode, and an engine without a TLB. */
-export const ARMED = { breakpoints: 1, alignment: 2, uncached: 4 } as const;
 
 /** What `translate` returns when the address is not RAM (or is ROM and the access writes); 0 is a fault. */
 export const NOT_RAM = 1;

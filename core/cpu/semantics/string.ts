@@ -9,7 +9,7 @@ import {
   sub, wrap, xor,
 } from '../emit/expressions.ts';
 import type { Local } from '../emit/functionBuilder.ts';
-import { FIELD, FLAG, RAX, RCX, RDI, RSI } from '../state/layout.ts';
+import { ARMED, FIELD, FLAG, RAX, RCX, RDI, RSI } from '../state/layout.ts';
 import { narrow, type SemanticsContext, type Size, truncate, typeOf, type Value } from './context.ts';
 import { subFlags } from './flags.ts';
 
@@ -32,8 +32,6 @@ export type Repeat = 'none' | 'while-equal' | 'while-not-equal';
 
 /** Elements per turn when they are done one by one. */
 const ELEMENTS_PER_TURN = 256;
-/** Bit of `breakpointsArmed`: traps follow single elements. */
-const DATA_BREAKPOINTS = 1;
 
 interface Registers {
   readonly mask: I64;
@@ -69,7 +67,7 @@ function repeated(
   const { f } = x;
   const turns = f.local('i32');
   // Traps follow each iteration (SDM 3B 17.3.1.4).
-  const traps = or(and(x.eflags(), i32(FLAG.TF)), and(x.field32(FIELD.breakpointsArmed), i32(DATA_BREAKPOINTS)));
+  const traps = or(and(x.eflags(), i32(FLAG.TF)), and(x.field32(FIELD.breakpointsArmed), i32(ARMED.breakpoints)));
   f.set(turns, select(traps, i32(1), limit));
   const exhausted = (): I32 => eqz(and(x.register(RCX, 64) as I64, r.mask));
   f.block((empty) => {

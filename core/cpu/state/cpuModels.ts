@@ -81,8 +81,6 @@ export const generalCounters = (given: CpuModel): number => (given.maxLeaf < 0xa
 export const hasLastBranches = (given: CpuModel): boolean => generalCounters(given) === 2;
 /** Version 2, width 48, seven events known, of which those below are unavailable: LLC references and misses, branches. */
 const MONITORING = { version: 2, width: 48, events: 7, unavailable: 0x78, fixed: 3 } as const;
-/** The privilege level that performance counters call the operating system's. */
-export const CPL_KERNEL = 0;
 
 /** The time-stamp counter and the local APIC's timer run at 1 GHz; the core crystal too. */
 const CLOCK_HERTZ = 1_000_000_000;

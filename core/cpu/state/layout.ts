@@ -146,6 +146,9 @@ export const SEGMENT = {
   selector: 16,
 } as const;
 
+/** Bits of `breakpointsArmed`: data breakpoints, alignment checks of user mode, and an engine without a TLB. */
+export const ARMED = { breakpoints: 1, alignment: 2, uncached: 4 } as const;
+
 /** "Fault" of an x87 instruction that waits for an error to be reported through FERR# (SDM 1 8.7.2): no vector. */
 export const FLOATING_ERROR = 0x100;
 

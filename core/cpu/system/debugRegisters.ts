@@ -1,7 +1,6 @@
 // Debug registers (SDM 3B 17.2): data and I/O breakpoints as traps, instruction breakpoints as faults.
 import type { Cpu } from '../cpu.ts';
-import { ARMED } from '../interpreter/memoryFunctions.ts';
-import { FIELD } from '../state/layout.ts';
+import { ARMED, FIELD } from '../state/layout.ts';
 
 const DR7 = FIELD.dr + 7 * 8;
 /** R/W field of DR7. */

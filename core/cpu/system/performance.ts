@@ -4,7 +4,7 @@
 // 1 GHz, and stands still in HLT; the reference clock is the same. CPUID leaf 0Ah calls all other events unavailable, and
 // they count nothing. Where we depart from the manual: an event select with EDGE, INV or CMASK counts nothing.
 import type { Cpu } from '../cpu.ts';
-import { CPL_KERNEL, generalCounters, hasFeature, P6_COUNTERS } from '../state/cpuModels.ts';
+import { generalCounters, hasFeature, P6_COUNTERS } from '../state/cpuModels.ts';
 import { raise, VECTOR } from './faults.ts';
 
 export const PERFORMANCE_MSR = {
@@ -212,7 +212,7 @@ export class PerformanceCounters {
   }
 
   #counts(one: Counter): boolean {
-    return one.clock !== null && (this.#cpu.cpl === CPL_KERNEL ? one.kernel : one.user);
+    return one.clock !== null && (this.#cpu.cpl === 0 ? one.kernel : one.user);
   }
 
   /** Brings the counters up to date. To be called before what they depend on changes, and after each run. */

@@ -4,7 +4,8 @@ import type { Disassembler } from '../../host/disassembler.ts';
 import type { RunControl } from '../../hypervisor/hypervisor.ts';
 import type { RecordedMachine } from '../../machine/createMachine.ts';
 import { CpuTarget } from '../cpuTarget.ts';
-import { plainText } from '../disassembly.ts';
+import { instructionAt, plainText } from '../disassembly.ts';
+import type { SymbolSource } from '../target.ts';
 import type { ManualClock } from './manualClock.ts';
 
 /** An instruction that is about to run. */
@@ -17,7 +18,7 @@ export interface InstructionPlace {
   readonly text: string;
 }
 
-const LONGEST = 15;
+const NO_SYMBOLS: SymbolSource = { address: () => undefined, nearest: () => null, line: () => null };
 
 /** Stops behind each instruction; what comes between two instructions is part of the second one's step. */
 const STEPPING: RunControl = {
@@ -79,13 +80,10 @@ export class ComparedMachine {
 
   /** What is about to run. */
   place(): InstructionPlace {
-    const { target } = this;
+    const { target, count: number } = this;
     const address = target.programCounter;
-    const { bytes, unmapped } = target.memory.readPartly('linear', address, LONGEST);
-    const whole = bytes.subarray(0, unmapped[0]?.from ?? bytes.length);
-    if (whole.length === 0) return { number: this.count, address, bytes: whole, text: '(not mapped)' };
-    const rip = BigInt.asUintN(64, BigInt(target.cpu.rip));
-    const text = this.#disassembler.decode(whole, rip, target.mode().bits, () => null);
-    return { number: this.count, address, bytes: whole.slice(0, text.length), text: plainText(text) };
+    const found = instructionAt({ target, symbols: NO_SYMBOLS, disassembler: this.#disassembler }, address);
+    if (found === null) return { number, address, bytes: new Uint8Array(0), text: '(not mapped)' };
+    return { number, address, bytes: target.memory.readPartly('linear', address, found.length).bytes, text: plainText(found) };
   }
 }

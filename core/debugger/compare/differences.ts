@@ -53,11 +53,11 @@ export function differQuickly(a: ComparedMachine, b: ComparedMachine, suspects: 
 /** All that differs and is to be looked at; null: nothing does. */
 export function suspectsOf(a: ComparedMachine, b: ComparedMachine): Suspects | null {
   const pages = differingPages(a.target.cpu, b.target.cpu), devices = differingDevices(a, b);
-  const others = differQuickly(a, b, NO_SUSPECTS) || msrsOf(a) !== msrsOf(b);
+  const others = differQuickly(a, b, NO_SUSPECTS) || stateOutside(a) !== stateOutside(b);
   return pages.length === 0 && devices.length === 0 && !others ? null : { pages: pages.slice(0, MOST_SUSPECTS), devices };
 }
 
-const msrsOf = ({ target }: ComparedMachine): string => JSON.stringify([...target.cpu.msrs].sort(([a], [b]) => a - b));
+const stateOutside = ({ target }: ComparedMachine): string => target.cpu.stateOutside;
 
 const firstWord = (cpu: Cpu, page: number): number => (cpu.map.ram >>> 2) + page * PAGE_WORDS;
 
@@ -94,7 +94,7 @@ function runDifferences(a: ComparedMachine, b: ComparedMachine): Difference[] {
     ...pair('processor', ({ target }) => target.cpu.activity),
     ...pair('instructions', ({ count }) => String(count)),
     ...pair('guest time', ({ machine }) => `${machine.inspection.hypervisor.now()} ns`),
-    ...pair('MSRs of the platform', msrsOf),
+    ...pair('counters, last branches and other MSRs', stateOutside),
   ];
 }
 
