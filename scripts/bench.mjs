@@ -287,7 +287,7 @@ function host() {
 }
 
 /** This interpreter and another revision's in turn, on the integer loops and on a Linux boot. */
-async function measureAgainst(node, revision, rounds, runs, { files, banner, commandLine, guests }) {
+async function measureAgainst(node, revision, rounds, runs, linux) {
   const other = checkOut(revision);
   try {
     const integer = {
@@ -296,17 +296,10 @@ async function measureAgainst(node, revision, rounds, runs, { files, banner, com
       until: 'E',
       memoryMiB: MEMORY_MIB,
     };
-    const boot = {
-      kernel: path.join(guests, files.kernel),
-      initrd: path.join(guests, files.initramfs),
-      commandLine,
-      until: banner,
-      memoryMiB: MEMORY_MIB,
-    };
     const rows = [];
     for (const [name, task] of [
       ['integer loops', integer],
-      ['Linux to the shell', boot],
+      ['Linux to the shell', linux],
     ]) {
       const found = await pair(
         `${name}, now and before`,
@@ -332,6 +325,13 @@ async function main() {
   say(`${measuredOn.cpu}, ${measuredOn.cores} cores, load ${fixed(measuredOn.loadBefore)}, Node ${measuredOn.node}`);
   const guests = path.join(root, '.cache/guests');
   const { files, banner, commandLine } = JSON.parse(fs.readFileSync(path.join(guests, 'guests.json'), 'utf8'));
+  const linux = {
+    kernel: path.join(guests, files.kernel),
+    initrd: path.join(guests, files.initramfs),
+    commandLine,
+    until: banner,
+    memoryMiB: MEMORY_MIB,
+  };
   const runs = {};
   const rows = [];
   if (only.includes('integer')) {
@@ -352,11 +352,7 @@ async function main() {
   }
   if (only.includes('boot')) {
     const task = {
-      kernel: path.join(guests, files.kernel),
-      initrd: path.join(guests, files.initramfs),
-      commandLine,
-      until: banner,
-      memoryMiB: MEMORY_MIB,
+      ...linux,
       idleSeconds,
     };
     runs.boot = await compare(node, 'boot', rounds, task, { disableJit: false });
@@ -364,18 +360,14 @@ async function main() {
   }
   if (only.includes('debugger')) {
     const task = {
-      kernel: path.join(guests, files.kernel),
-      initrd: path.join(guests, files.initramfs),
-      commandLine,
-      until: banner,
+      ...linux,
       rounds: rounds * 2 + 1,
     };
     runs.debugger = await measure(node, 'debugger', task);
     rows.push(...debuggerRows(runs.debugger));
   }
   const revision = option('against', null);
-  if (revision !== null)
-    rows.push(...(await measureAgainst(node, revision, rounds, runs, { files, banner, commandLine, guests })));
+  if (revision !== null) rows.push(...(await measureAgainst(node, revision, rounds, runs, linux)));
   if (rows.length === 0) stop('--only takes integer, wide, boot, debugger', 2);
   say('');
   printTable(rows);
