@@ -1,14 +1,5 @@
 ; Architectural performance monitoring in a whole machine (SDM 3B 19.2): interrupts of the local APIC's table, HLT, NMI.
-bits 32
 LAPIC equ 0xfee00000
-section .multiboot align=4
-  dd 0x1badb002, 0, -0x1badb002
-
-section .text
-global start
-start:
-  jmp begin
-%include "print.inc"
 %include "interrupts.inc"
 
 ; vector, LVT entry, how far the counter is, its status bit

@@ -1,14 +1,5 @@
 ; Errors of the x87 with CR0.NE clear: FERR#, IRQ13 and port F0h (SDM 1 8.7.2, D.2).
 ; What differs between processors is not looked at: when FERR# rises, before the next waiting instruction is done.
-bits 32
-section .multiboot align=4
-  dd 0x1badb002, 0, -0x1badb002
-
-section .text
-global start
-start:
-  jmp begin
-%include "print.inc"
 %include "interrupts.inc"
 
 handle:
