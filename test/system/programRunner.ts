@@ -92,7 +92,7 @@ function makeDisk(folder: string, name: string): string {
 function commandLine(folder: string, name: string, emulator: Emulator, output: string): readonly [string, readonly string[]] {
   if (emulator === 'qemu') {
     return ['qemu-system-x86_64', [
-      '-accel', 'tcg', '-cpu', 'max,vendor=GenuineIntel', '-m', '64', '-display', 'none', '-monitor', 'none', '-net', 'none', '-no-reboot',
+      '-accel', 'tcg', '-icount', 'shift=2,sleep=off', '-cpu', 'max,vendor=GenuineIntel', '-m', '64', '-display', 'none', '-monitor', 'none', '-net', 'none', '-no-reboot',
       '-serial', `file:${output}`, '-device', 'isa-debug-exit,iobase=0xf4,iosize=4', '-kernel', join(folder, `${name}.bin`),
     ]];
   }
