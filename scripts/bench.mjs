@@ -1,5 +1,6 @@
 // Measures the product's promises of speed and size, against v86 in the same run, round by round in turn.
-//   node scripts/bench.mjs [--rounds N] [--idle SECONDS] [--only integer,boot,debugger]
+//   node scripts/bench.mjs [--rounds N] [--idle SECONDS] [--only integer,wide,boot,debugger] [--against REVISION]
+// `wide`: the integer loops in 64-bit mode beside those in 32-bit mode. --against: the interpreter beside an earlier one.
 // Prints a table and writes test-results/bench.json. The targets hold on an otherwise idle machine.
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
@@ -10,6 +11,8 @@ import { enginePath, installModules, modulesAreCurrent, root } from './runtime.m
 const MEMORY_MIB = 128;
 /** Long enough that the optimiser's warm-up, well under a second, does not hide the speed that follows. */
 const INTEGER_ROUNDS = 300;
+/** Rounds ahead of the clock where speed without the warm-up is compared. */
+const WARM_ROUNDS = 400;
 const TASK_LIMIT_MS = 15 * 60_000;
 /** As src-main/vm-host/spawn.ts starts a VM process. */
 const VM_PROCESS_FLAGS = ['--wasm-tiering-budget=300000', '--disable-warning=ExperimentalWarning'];
@@ -61,24 +64,41 @@ function prepare() {
   return node;
 }
 
-function assemble() {
+function assemble(name = 'integer', defines = []) {
   const folder = path.join(root, '.cache/bench');
   fs.mkdirSync(folder, { recursive: true });
-  const output = path.join(folder, 'integer.elf');
+  const output = path.join(folder, `${name}.elf`);
   const source = path.join(root, 'test/bench/payloads/integer.asm');
-  execFileSync('nasm', ['-f', 'bin', '-w+error', `-DROUNDS=${INTEGER_ROUNDS}`, '-o', output, source]);
+  execFileSync('nasm', ['-f', 'bin', '-w+error', `-DROUNDS=${INTEGER_ROUNDS}`, ...defines, '-o', output, source]);
   return output;
+}
+
+/** The sources of another revision in a folder of their own, with this one's packages. */
+function checkOut(revision) {
+  const folder = path.join(root, '.cache/bench/against');
+  const git = (...args) => execFileSync('git', args, { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  fs.rmSync(folder, { recursive: true, force: true });
+  git('worktree', 'prune');
+  git('worktree', 'add', '--detach', '--force', folder, revision);
+  fs.symlinkSync(path.join(root, 'node_modules'), path.join(folder, 'node_modules'));
+  return {
+    folder,
+    remove: () => {
+      fs.rmSync(folder, { recursive: true, force: true });
+      git('worktree', 'prune');
+    },
+  };
 }
 
 // --- one measurement ------------------------------------------------------------------------------------------------
 
 /** Runs `task` on one machine in a process of its own and resolves to what it printed last. */
-function measure(node, runner, task) {
+function measure(node, runner, task, folder = root) {
   const flags = runner !== 'v86' ? VM_PROCESS_FLAGS : ['--disable-warning=ExperimentalWarning'];
-  const script = path.join(root, 'test/bench', `${runner}.ts`);
+  const script = path.join(folder, 'test/bench', `${runner}.ts`);
   return new Promise((resolve, reject) => {
     const child = spawn(node, [...flags, script, JSON.stringify(task)], {
-      cwd: root,
+      cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const limit = setTimeout(() => child.kill('SIGKILL'), TASK_LIMIT_MS);
@@ -118,6 +138,19 @@ async function compare(node, name, rounds, task, v86Task) {
   return runs;
 }
 
+/** Two measurements in turn, `rounds` times, as [first, second]. */
+async function pair(name, rounds, measureFirst, measureSecond) {
+  const runs = [];
+  for (let round = 1; round <= rounds; round++) {
+    const result = [];
+    for (const index of round % 2 === 1 ? [0, 1] : [1, 0])
+      result[index] = await (index === 0 ? measureFirst : measureSecond)();
+    say(`  ${name} ${round}/${rounds}: ${describe(result[0])}; ${describe(result[1])}`);
+    runs.push(result);
+  }
+  return runs;
+}
+
 function describe({ seconds, instructions, residentMiB, idleShare }) {
   const speed = instructions === undefined ? '' : `, ${fixed(instructions / 1e6, 0)} M instructions`;
   const idle = idleShare === null ? '' : `, idle ${fixed(idleShare * 100)} %`;
@@ -139,6 +172,36 @@ function integerRows(runs) {
       met: ratio >= 5,
     },
   ];
+}
+
+/** The same loops, instruction by instruction, in 64-bit code and in 32-bit code. */
+function wideRows(runs) {
+  const ratio = median(runs.map(([narrow, wide]) => wide.seconds / narrow.seconds));
+  return [
+    {
+      what: 'integer loops in 64-bit mode, times the time in 32-bit mode',
+      trapeze: `${fixed(median(runs.map(([, wide]) => wide.seconds)))} s`,
+      v86: '',
+      measured: ratio,
+      shown: `${fixed(ratio)} x`,
+      target: '<= 1.2 x',
+      met: ratio <= 1.2,
+    },
+  ];
+}
+
+function againstRow(what, runs) {
+  const ratio = median(runs.map(([now, before]) => before.seconds / now.seconds));
+  const trapeze = `${fixed(median(runs.map(([now]) => now.seconds)))} s`;
+  return {
+    what,
+    trapeze,
+    v86: '',
+    measured: ratio,
+    shown: `${fixed(ratio)} x`,
+    target: '>= 0.95 x',
+    met: ratio >= 0.95,
+  };
 }
 
 function bootRows(runs) {
@@ -223,15 +286,52 @@ function host() {
   };
 }
 
+/** This interpreter and another revision's in turn, on the integer loops and on a Linux boot. */
+async function measureAgainst(node, revision, rounds, runs, linux) {
+  const other = checkOut(revision);
+  try {
+    const integer = {
+      kernel: assemble('integer32', [`-DWARM=${WARM_ROUNDS}`]),
+      from: 'S',
+      until: 'E',
+      memoryMiB: MEMORY_MIB,
+    };
+    const rows = [];
+    for (const [name, task] of [
+      ['integer loops', integer],
+      ['Linux to the shell', linux],
+    ]) {
+      const found = await pair(
+        `${name}, now and before`,
+        rounds,
+        () => measure(node, 'trapeze', task),
+        () => measure(node, 'trapeze', task, other.folder),
+      );
+      runs[`against ${revision}: ${name}`] = found;
+      rows.push(againstRow(`${name}, times as fast as at ${revision.slice(0, 10)}`, found));
+    }
+    return rows;
+  } finally {
+    other.remove();
+  }
+}
+
 async function main() {
   const rounds = number('rounds', '3');
   const idleSeconds = number('idle', '20');
-  const only = option('only', 'integer,boot,debugger').split(',');
+  const only = option('only', option('against', null) === null ? 'integer,wide,boot,debugger' : '').split(',');
   const node = prepare();
   const measuredOn = { ...host(), node: execFileSync(node, ['--version']).toString().trim() };
   say(`${measuredOn.cpu}, ${measuredOn.cores} cores, load ${fixed(measuredOn.loadBefore)}, Node ${measuredOn.node}`);
   const guests = path.join(root, '.cache/guests');
   const { files, banner, commandLine } = JSON.parse(fs.readFileSync(path.join(guests, 'guests.json'), 'utf8'));
+  const linux = {
+    kernel: path.join(guests, files.kernel),
+    initrd: path.join(guests, files.initramfs),
+    commandLine,
+    until: banner,
+    memoryMiB: MEMORY_MIB,
+  };
   const runs = {};
   const rows = [];
   if (only.includes('integer')) {
@@ -239,13 +339,20 @@ async function main() {
     runs.integer = await compare(node, 'integer', rounds, task, { disableJit: true });
     rows.push(...integerRows(runs.integer));
   }
+  if (only.includes('wide')) {
+    const task = { from: 'S', until: 'E', memoryMiB: MEMORY_MIB };
+    const warm = [`-DWARM=${WARM_ROUNDS}`];
+    runs.wide = await pair(
+      'integer, 32 and 64 bits',
+      rounds,
+      () => measure(node, 'trapeze', { ...task, kernel: assemble('integer32', warm) }),
+      () => measure(node, 'trapeze', { ...task, kernel: assemble('integer64', ['-DWIDE', ...warm]) }),
+    );
+    rows.push(...wideRows(runs.wide));
+  }
   if (only.includes('boot')) {
     const task = {
-      kernel: path.join(guests, files.kernel),
-      initrd: path.join(guests, files.initramfs),
-      commandLine,
-      until: banner,
-      memoryMiB: MEMORY_MIB,
+      ...linux,
       idleSeconds,
     };
     runs.boot = await compare(node, 'boot', rounds, task, { disableJit: false });
@@ -253,16 +360,15 @@ async function main() {
   }
   if (only.includes('debugger')) {
     const task = {
-      kernel: path.join(guests, files.kernel),
-      initrd: path.join(guests, files.initramfs),
-      commandLine,
-      until: banner,
+      ...linux,
       rounds: rounds * 2 + 1,
     };
     runs.debugger = await measure(node, 'debugger', task);
     rows.push(...debuggerRows(runs.debugger));
   }
-  if (rows.length === 0) stop('--only takes integer, boot, debugger', 2);
+  const revision = option('against', null);
+  if (revision !== null) rows.push(...(await measureAgainst(node, revision, rounds, runs, linux)));
+  if (rows.length === 0) stop('--only takes integer, wide, boot, debugger', 2);
   say('');
   printTable(rows);
   fs.mkdirSync(path.dirname(REPORT), { recursive: true });

@@ -17,6 +17,7 @@ const TOOLS = [
   ['xz', 'xz-utils'],
   ['gdb', 'gdb'],
   ['qemu-system-x86_64', 'qemu-system-x86'],
+  ['bochs', 'bochs'],
   ['sfdisk', 'fdisk'],
   ['mkfs.ext4', 'e2fsprogs'],
 ];
@@ -24,6 +25,8 @@ const LIBRARIES = [
   ['/usr/lib/gcc/x86_64-linux-gnu/12/32', 'gcc-multilib'],
   ['/usr/share/seabios/bios.bin', 'seabios'],
   ['/usr/share/OVMF/OVMF_CODE.fd', 'ovmf'],
+  ['/usr/lib/x86_64-linux-gnu/bochs/plugins/libbx_term_gui.so', 'bochs-term'],
+  ['/usr/share/bochs/BIOS-bochs-latest', 'bochsbios'],
 ];
 const REPORTS = path.join(root, 'test-results');
 

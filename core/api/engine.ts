@@ -6,6 +6,7 @@ import type { DebugServiceFactory } from './debugService.ts';
 import { Failure } from './failure.ts';
 
 export { createMachine } from '../machine/createMachine.ts';
+export { compareEngines } from '../debugger/compare/compareEngines.ts';
 
 /** What a person did wrong is a failure that says so. */
 export const createDebugService: DebugServiceFactory = (machine, host) => {

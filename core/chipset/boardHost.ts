@@ -22,6 +22,7 @@ export interface BoardHost {
     /** What the 1 GHz time-stamp counter is ahead of guest time, in ticks. */
     timestampOffset(): number;
     readonly a20: Line;
+    readonly ignne: Line;
     /**
      * The guest asked for a reset. Called in the middle of an access: the hypervisor finishes the instruction, then
      * resets the CPU and calls `board.reset(kind)`.

@@ -9,6 +9,7 @@ import { FwCfg, type FwCfgFile } from '../devices/firmware/fwCfg.ts';
 import { I8042 } from '../devices/input/i8042.ts';
 import { Ps2Keyboard } from '../devices/input/ps2Keyboard.ts';
 import { Ps2Mouse } from '../devices/input/ps2Mouse.ts';
+import { CoprocessorError } from '../devices/interrupt/coprocessorError.ts';
 import { IoApic } from '../devices/interrupt/ioApic.ts';
 import { LocalApic } from '../devices/interrupt/localApic.ts';
 import { Pic8259 } from '../devices/interrupt/pic8259.ts';
@@ -75,7 +76,7 @@ const VGA_DEVICE = 2;
 const INPUT = { INTR: 0, TIMER: timerInput, PIRQ: pirqInput } as const;
 const PIRQ_INPUTS = 0x0f0000;
 
-const IRQ = { TIMER: 0, KEYBOARD: 1, CASCADE: 2, COM2: 3, COM1: 4, RTC: 8, SCI: 9, MOUSE: 12, IDE0: 14, IDE1: 15 } as const;
+const IRQ = { TIMER: 0, KEYBOARD: 1, CASCADE: 2, COM2: 3, COM1: 4, RTC: 8, SCI: 9, MOUSE: 12, COPROCESSOR: 13, IDE0: 14, IDE1: 15 } as const;
 
 export class I440fxBoard {
   readonly devices: readonly Device[];
@@ -102,6 +103,8 @@ export class I440fxBoard {
   readonly #lapic: LocalApic | null;
   readonly #ioApic: IoApic | null;
   readonly #kvmClock: KvmClock | null;
+  /** The processor's FERR#. */
+  readonly ferr: Line;
   /** The NMI pin: LINT1 of the local APIC. */
   readonly nmi: Line;
   #onMmioChange: () => void = () => {};
@@ -143,6 +146,10 @@ export class I440fxBoard {
     const hpet = options.apic ? this.#makeHpet([pitIrq, rtcIrq]) : null;
     this.#kvmClock = options.kvmClock ? new KvmClock(this.#wiring('kvmClock0'), host.cpu.timestampOffset, options.rtcStart) : null;
     this.a20 = new Port92(this.#wiring('port92', { a20: host.cpu.a20 }), () => host.cpu.reset('soft'));
+    const coprocessor = new CoprocessorError(
+      this.#wiring('coprocessorError', { irq: this.#irq(IRQ.COPROCESSOR), ignne: host.cpu.ignne }),
+    );
+    this.ferr = coprocessor.ferr;
     const i8042 = new I8042(
       this.#wiring('i8042', { keyboard: this.#irq(IRQ.KEYBOARD), mouse: this.#irq(IRQ.MOUSE), a20: this.a20.keyboardA20 }),
       { keyboard: this.keyboard, mouse: this.mouse, onReset: () => host.cpu.reset('soft') },
@@ -210,6 +217,7 @@ export class I440fxBoard {
     // Interrupt controllers come last: on restore they take back what other devices' outputs did to their inputs.
     this.devices = [
       this.a20,
+      coprocessor,
       ...dma,
       resetControl,
       pciHost,
@@ -305,6 +313,11 @@ export class I440fxBoard {
   timestampChanged(): void {
     this.#lapic?.timestampChanged();
     this.#kvmClock?.timestampChanged();
+  }
+
+  /** A performance counter has overflowed. */
+  performanceInterrupt(): void {
+    this.#lapic?.performanceInterrupt();
   }
 
   /** The default IR7 when the request has gone (8259A p.18). */

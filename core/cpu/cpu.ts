@@ -1,22 +1,27 @@
 // One vCPU: its state in linear memory, the generated interpreter over it, and what the TypeScript helpers need.
 import { CodeCache } from './codeCache.ts';
-import { handlerTable, PSEUDO } from './decode/handlers.ts';
+import { handlerTable, PSEUDO, PSEUDO_COUNT } from './decode/handlers.ts';
 import { buildInterpreter } from './interpreter/interpreter.ts';
-import { ACCESS, ARMED, WATCHED } from './interpreter/memoryFunctions.ts';
+import { ACCESS, WATCHED } from './interpreter/memoryFunctions.ts';
 import { CANONICAL, fromHalves, pageOf, upperHalf } from './state/addresses.ts';
 import { CR4, cpuModels, hasFeature, type CpuModel } from './state/cpuModels.ts';
 import {
-  ARITHMETIC_FLAGS, CODE_MODE, CS, DS, EFER, ES, EXIT, FIELD, FLAG, FS, GS, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB,
+  ARITHMETIC_FLAGS, ARMED, CODE_MODE, CS, DS, EFER, ES, EXIT, FIELD, FLAG, FLOATING_ERROR, FS, GS, HELPER, LDTR, RECORD, SEGMENT, SLOT, SS, STATE_BYTES, TLB,
   TLB_SUPERVISOR, TLB_SUPERVISOR_AC, TLB_USER, TLBS, TR,
 } from './state/layout.ts';
+import type { EngineName } from './state/engines.ts';
 import type { ExitKind } from './state/exitClasses.ts';
 import { layOutMemory, type MemoryMap } from './state/memoryMap.ts';
 import { PHYSICAL_READ } from '../mmu/physicalMap.ts';
 import { DebugAccess } from './system/debugAccess.ts';
-import { breakpointsChanged, checkDataBreakpoints, pageHasBreakpoints } from './system/debugRegisters.ts';
+import { stepsOnBranches } from './system/control.ts';
+import { breakpointsChanged, checkDataBreakpoints, pageHasBreakpoints, reportDebug } from './system/debugRegisters.ts';
 import { GuestFault, raise, raiseRecorded, VECTOR } from './system/faults.ts';
 import { deliverFault } from './system/interrupts.ts';
 import { createHelpers, type Helper } from './system/helpers.ts';
+import { LastBranches } from './system/lastBranches.ts';
+import { PerformanceCounters } from './system/performance.ts';
+import { Translator } from './translator/translator.ts';
 import type { X87Functions } from './x87/x87Functions.ts';
 
 /** Exits to whoever drives the CPU: all that a guest cannot do alone. */
@@ -28,6 +33,12 @@ export interface CpuHost {
   /** The time-stamp counter's value, a non-negative integer below 2^53. */
   timestamp(): number;
   setTimestamp(value: number): void;
+  /** Core clock cycles at 1 GHz, without the time in HLT. */
+  cycles(): number;
+  /** A performance counter that interrupts has overflowed. */
+  performanceInterrupt(): void;
+  /** FERR#: an x87 error waits to be reported with CR0.NE clear. */
+  floatingError(level: boolean): void;
   /** INTA cycle. */
   acknowledgeInterrupt(): number;
   /** CR8: bits 7:4 of the local APIC's task priority; 0 without one. */
@@ -95,8 +106,11 @@ export class Cpu {
   readonly model: CpuModel;
   readonly host: CpuHost;
   readonly code: CodeCache;
+  readonly translator: Translator;
   /** For a debugger, between two instructions. */
   readonly debugAccess: DebugAccess = new DebugAccess(this);
+  readonly performance: PerformanceCounters;
+  readonly lastBranches: LastBranches;
   /** Base of the state, and the same as an index of 32-bit words. */
   readonly base: number;
   readonly word: number;
@@ -106,6 +120,8 @@ export class Cpu {
   interruptShadow = false;
   /** The instruction that is being stepped is followed by no single-step trap: it loaded SS or entered a handler. */
   trapSuppressed = false;
+  /** SS was loaded with breakpoints armed: debug exceptions wait until the next instruction is done (SDM 3A 6.8.3). */
+  debugShadow = false;
   /** The recorded #DB is a trap of the instruction before. */
   trapBeforeFetch = false;
   /** Where the shadow of the last STI or MOV SS ends its slice, if it does; -1: nowhere. */
@@ -158,12 +174,18 @@ export class Cpu {
     this.base = this.map.cpu;
     this.word = this.base >>> 2;
     this.code = new CodeCache(this);
+    this.performance = new PerformanceCounters(this);
+    this.lastBranches = new LastBranches(this);
     this.#helpers = createHelpers(this);
     this.#sensitiveBits = sensitiveBits();
     this.#exits = exitingHandlers();
     this.helperCounts = new Float64Array(this.#helpers.length * 2);
     const module = new WebAssembly.Module(buildInterpreter(this.map));
-    this.#wasm = new WebAssembly.Instance(module, { env: this.#imports() }).exports as unknown as Interpreter;
+    const { exports } = new WebAssembly.Instance(module, { env: this.#imports() });
+    this.#wasm = exports as unknown as Interpreter;
+    this.translator = new Translator(this, exports);
+    this.code.onRegionDropped = (slot) => this.translator.drop(slot);
+    this.code.onFlush = () => this.translator.flush();
     this.reset();
   }
 
@@ -397,7 +419,10 @@ export class Cpu {
   setCpl(cpl: number): void {
     if (this.onModeChange !== null && cpl !== this.cpl) this.onModeChange();
     const before = this.cpl;
+    const counts = this.performance.active && (before === 0) !== (cpl === 0);
+    if (counts) this.performance.update();
     this.set32(FIELD.cpl, cpl);
+    if (counts) this.performance.levelChanged();
     if (cpl === 3 && before !== 3) this.#userSince = this.instructionCount;
     else if (cpl !== 3 && before === 3 && this.is64) this.#userTagsWide = true;
     this.refreshTlbBase();
@@ -611,6 +636,27 @@ export class Cpu {
     return this.#sliceEnd - this.#budgetLeft;
   }
   #inRun = false;
+  #sliceEnded = false;
+  /** Varies how long parts are. */
+  #sampleState = 1;
+  /** Instructions between two samples of where the program is, at least; some more, by chance. */
+  sampleDistance = 4096;
+  #engine: EngineName = 'interpreter';
+
+  /** What executes instructions. */
+  get engine(): EngineName {
+    return this.#engine;
+  }
+  /**
+   * Another engine takes over, between two runs. `interpreter-uncached` decodes each instruction anew, alone, and walks the page
+   * tables at each access: nothing that it does depends on what was before.
+   */
+  setEngine(engine: EngineName): void {
+    if (engine === this.#engine) return;
+    this.#engine = engine;
+    this.code.flush();
+    this.refreshBreakpoints();
+  }
 
   /** Instructions left in the slice before the current one. */
   get #budgetLeft(): number {
@@ -620,6 +666,7 @@ export class Cpu {
 
   /** Ends the slice at the next taken branch, for example to let an interrupt in. */
   endSlice(): void {
+    this.#sliceEnded = true;
     const left = this.#budgetLeft;
     if (left <= 0) return;
     this.#sliceEnd -= left;
@@ -656,27 +703,56 @@ export class Cpu {
     if (this.code.isFull) this.code.flush();
     this.#sliceEnd += budget;
     this.set32(FIELD.budget, budget);
-    const alone = this.interruptShadow || (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
+    const alone = this.interruptShadow || this.lastBranches.active || (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
     if (alone && !single && this.code.breakpointAt(this.rip)) {
       this.#settle();
       return EXIT.breakpoint;
     }
-    this.interruptShadow = false;
+    const passes = this.debugShadow;
+    this.interruptShadow = this.debugShadow = false;
     this.#stopWanted = false;
-    let exit = alone || single ? this.#step() : this.#enter(0);
+    const byOne = alone || single || this.#engine === 'interpreter-uncached';
+    let exit = byOne ? this.#step(passes) : this.#engine === 'translator' ? this.#runSampled(budget) : this.#enter(0);
     if (this.#patched !== 0) this.#unpatch();
     // A slice ends behind an instruction only if the guest itself runs one at a time.
     if (exit === EXIT.step && !alone && (this.get32(FIELD.dr + 7 * 8) & 0xff) === 0) exit = EXIT.interrupted;
     if (exit === EXIT.fault) this.#deliverFault();
     else if (this.shadowAt >= 0 && this.rip === this.shadowAt && exit < EXIT.breakpoint) this.interruptShadow = true;
     this.shadowAt = -1;
-    this.#afterInstruction();
+    if (!this.debugShadow) this.#afterInstruction();
     this.#settle();
+    if (this.performance.active) this.performance.update();
     return exit;
+  }
+
+  /** A slice in parts, where the program's own ends of slices fall: each shows where it spends its time. */
+  #runSampled(budget: number): number {
+    this.#sliceEnded = false;
+    let later = budget;
+    for (let before = 0; ; ) {
+      // No two parts alike, so that no loop keeps step with them.
+      this.#sampleState = (Math.imul(this.#sampleState, 1664525) + 1013904223) | 0;
+      const part = Math.min(later, this.sampleDistance + ((this.#sampleState >>> 12) % this.sampleDistance));
+      later -= part;
+      this.#sliceEnd -= later;
+      this.set32(FIELD.budget, before + part);
+      const exit = this.#enter(0);
+      this.#sliceEnd += later;
+      if (exit === EXIT.budget) this.translator.sample();
+      before = this.get32(FIELD.budget) | 0;
+      if (exit !== EXIT.budget || this.#sliceEnded || before > 0 || later <= -before) {
+        this.set32(FIELD.budget, before + later);
+        return exit;
+      }
+    }
   }
 
   #deliverFault(): void {
     const vector = this.get32(FIELD.faultVector), error = this.get32(FIELD.faultError);
+    if (vector === FLOATING_ERROR) {
+      this.#awaitReport();
+      return;
+    }
     this.host.exitBegins();
     if (vector === VECTOR.PF) this.host.exit('page-fault', this.get32(FIELD.cr2), error, this.rip);
     else this.host.exit('exception', vector, error, this.rip);
@@ -685,6 +761,29 @@ export class Cpu {
     deliverFault(this, vector, error, this.trapBeforeFetch);
     this.trapBeforeFetch = false;
     this.host.exitEnds();
+  }
+
+  /** The instruction stands still until an interrupt comes: that of FERR#, if all is well (SDM 1 D.2.1.3). */
+  #awaitReport(): void {
+    this.set32(FIELD.pendingDebug, 0);
+    this.activity = 'halted';
+    this.setFloatingError(true);
+  }
+  #floatingError = false;
+  /** FERR# stays up until no x87 exception is pending. */
+  setFloatingError(level: boolean): void {
+    if (level === this.#floatingError) return;
+    this.#floatingError = level;
+    this.host.floatingError(level);
+  }
+  /** What the guest sees of this processor that is not in its fixed state, as text: equal texts mean equal processors. */
+  get stateOutside(): string {
+    const msrs = [...this.msrs].sort(([a], [b]) => a - b);
+    return JSON.stringify([this.performance.save(), this.lastBranches.save(), msrs]);
+  }
+  /** IGNNE#. */
+  setIgnoreErrors(level: boolean): void {
+    this.set32(FIELD.ignoreErrors, level ? 1 : 0);
   }
 
   // --- stopping for a debugger ------------------------------------------------------------------------------------------
@@ -724,7 +823,7 @@ export class Cpu {
 
   /** WATCHED bits of a page. */
   #watchedPage(linear: number, frame: number): number {
-    const all = (this.get32(FIELD.breakpointsArmed) & ARMED.alignment) !== 0 || pageHasBreakpoints(this, pageOf(linear));
+    const all = (this.get32(FIELD.breakpointsArmed) & (ARMED.alignment | ARMED.uncached)) !== 0 || pageHasBreakpoints(this, pageOf(linear));
     let bits = all ? WATCHED.reads | WATCHED.writes : 0;
     for (const watch of this.#watches) {
       const page = watch.physical ? frame : pageOf(linear);
@@ -759,19 +858,33 @@ export class Cpu {
     this.set32(FIELD.budget, 0);
   }
 
-  /** Executes exactly one instruction. */
-  #step(): number {
-    const trap = (this.get32(FIELD.eflags) & FLAG.TF) !== 0;
+  /** Executes exactly one instruction. `passes`: whatever instruction breakpoint it has. */
+  #step(passes: boolean): number {
+    const trap = (this.get32(FIELD.eflags) & FLAG.TF) !== 0, before = this.rip;
     this.trapSuppressed = false;
-    if (this.code.breaksAt(this.rip)) return EXIT.fault;
+    if (!passes && this.code.breaksAt(this.rip)) return EXIT.fault;
     if (!this.code.prepareStep(this.rip, PSEUDO.stop)) return EXIT.fault;
     // A budget of one makes a taken branch end the slice; straight code runs into the stop record.
     const left = this.get32(FIELD.budget) | 0;
     this.#sliceEnd -= left - 1;
     this.set32(FIELD.budget, 1);
+    const from = this.lastBranches.active ? this.#linearRip : 0;
     const exit = this.#enter(this.base + FIELD.stepRecords);
-    if (trap && exit !== EXIT.fault && !this.trapSuppressed) this.set32(FIELD.pendingDebug, this.get32(FIELD.pendingDebug) | 0x4000);
+    if (this.lastBranches.active && exit !== EXIT.fault && this.#branched(before, exit)) this.lastBranches.record(from, this.#linearRip);
+    if (trap && exit !== EXIT.fault && !this.trapSuppressed && (!stepsOnBranches(this) || this.#branched(before, exit))) this.set32(FIELD.pendingDebug, this.get32(FIELD.pendingDebug) | 0x4000);
     return exit;
+  }
+
+  get #linearRip(): number {
+    return this.wrapLinear(this.segmentBase(CS) + this.rip);
+  }
+  /** The instruction that was stepped at `rip` was a taken branch. */
+  #branched(rip: number, exit: number): boolean {
+    const record = (this.base + FIELD.stepRecords) >>> 1, handler = this.u16[record + RECORD.handler / 2];
+    if (this.rip === rip) return !isRepeated(handler);
+    if (this.rip !== rip + (this.u16[record + RECORD.place / 2] & 15)) return true;
+    // To the next instruction: a branch used the budget up, straight code ran into the stop.
+    return exit === EXIT.budget && handler < handlerTable.helperBase;
   }
 
   /** Debug traps follow the instruction that caused them (SDM 3B 17.3.1). */
@@ -779,8 +892,7 @@ export class Cpu {
     const pending = this.get32(FIELD.pendingDebug);
     if (pending === 0) return;
     this.set32(FIELD.pendingDebug, 0);
-    const dr6 = FIELD.dr + 6 * 8;
-    this.set32(dr6, this.get32(dr6) | pending);
+    reportDebug(this, pending);
     this.host.exitBegins();
     this.host.exit('exception', VECTOR.DB, 0, this.rip);
     deliverFault(this, VECTOR.DB, 0, true);
@@ -795,9 +907,12 @@ export class Cpu {
     this.u8.set(counters, this.base + FIELD.cliCounts);
     this.flushTlb(false);
     this.activity = 'running';
-    this.interruptShadow = this.nmiPending = this.nmiBlocked = this.trapBeforeFetch = false;
+    this.interruptShadow = this.debugShadow = this.nmiPending = this.nmiBlocked = this.trapBeforeFetch = false;
     this.shadowAt = -1;
     this.msrs.clear();
+    this.performance.reset();
+    this.lastBranches.reset();
+    this.#floatingError = false;
     this.set32(FIELD.cr0, 0x60000010);
     this.set32(FIELD.a20Mask, a20Mask);
     this.setWide(FIELD.linearMask, 0xffffffff);
@@ -906,6 +1021,9 @@ function exitingHandlers(): Uint8Array {
   }
   return exits;
 }
+
+/** A repeated string instruction: it stays where it is until its count is used up. */
+const isRepeated = (handler: number): boolean => handlerTable.handlers[handler - PSEUDO_COUNT]?.row.mnemonic.startsWith('REP') === true;
 
 /** SENSITIVE bits by handler index. */
 function sensitiveBits(): Uint8Array {

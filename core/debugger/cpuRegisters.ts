@@ -20,7 +20,9 @@ const SETTABLE_FLAGS = 0x3f7fd7;
 
 export const msrNames: Readonly<Record<number, string>> = {
   0x0: 'p5_mc_addr', 0x1: 'p5_mc_type', 0x10: 'tsc', 0x17: 'platform_id', 0x1b: 'apic_base', 0x2a: 'ebl_cr_poweron',
-  0x79: 'bios_updt_trig', 0x8b: 'bios_sign_id', 0xc1: 'perfctr0', 0xc2: 'perfctr1', 0x11e: 'bbl_cr_ctl3',
+  0x79: 'bios_updt_trig', 0x8b: 'bios_sign_id', 0xc1: 'perfctr0', 0xc2: 'perfctr1', 0xc3: 'perfctr2', 0xc4: 'perfctr3',
+  0x188: 'evntsel2', 0x189: 'evntsel3', 0x309: 'fixed_ctr0', 0x30a: 'fixed_ctr1', 0x30b: 'fixed_ctr2', 0x38d: 'fixed_ctr_ctrl',
+  0x38e: 'perf_global_status', 0x38f: 'perf_global_ctrl', 0x390: 'perf_global_ovf_ctrl', 0x1c9: 'lastbranch_tos', 0x11e: 'bbl_cr_ctl3',
   0x174: 'sysenter_cs', 0x175: 'sysenter_esp', 0x176: 'sysenter_eip', 0x186: 'evntsel0', 0x187: 'evntsel1', 0x1d9: 'debugctl',
   0xc0000080: 'efer', 0xc0000081: 'star', 0xc0000082: 'lstar', 0xc0000083: 'cstar', 0xc0000084: 'fmask',
   0xc0000100: 'fs_base', 0xc0000101: 'gs_base', 0xc0000102: 'kernel_gs_base', 0xc0000103: 'tsc_aux', 0xfe: 'mtrrcap', 0x10a: 'arch_capabilities',

@@ -16,8 +16,8 @@ export type AddressNamer = (address: bigint) => string | null;
 
 /** Addresses this far above the stack pointer still count as the stack. */
 const STACK_BYTES = 0x4000n;
-/** Read-only. */
-const PLATFORM_ID = 0x17;
+/** IA32_PLATFORM_ID, MTRRCAP, ARCH_CAPABILITIES, MCG_CAP, the last branch's index and the counters' overflow status. */
+const READ_ONLY_MSRS: ReadonlySet<number> = new Set([0x17, 0xfe, 0x10a, 0x179, 0x1c9, 0x38e]);
 const SMALLEST_POINTER = 0x1000n;
 
 export function registerView(
@@ -213,7 +213,7 @@ class RegisterView {
       const value = this.#target.registers.get(`msr.${hexOf(index)}`) ?? 0n;
       const target = known?.startsWith('sysenter_e') === true && value !== 0n ? this.#symbol(value) : null;
       return {
-        name, value: hexOf(value, 16), width: 64, editable: index !== PLATFORM_ID, fields: [],
+        name, value: hexOf(value, 16), width: 64, editable: !READ_ONLY_MSRS.has(index), fields: [],
         note: [`MSR ${hexOf(index)}h`, notes[name] ?? '', target ?? ''].filter((part) => part !== '').join(', '),
       };
     });

@@ -5,6 +5,7 @@ import { Cpu, type CpuHost, type ExitKind } from '../cpu/cpu.ts';
 import { CS, EXIT } from '../cpu/state/layout.ts';
 import { pageOf } from '../cpu/state/addresses.ts';
 import type { CpuModel } from '../cpu/state/cpuModels.ts';
+import type { EngineName } from '../cpu/state/engines.ts';
 import { deliverExternal } from '../cpu/system/interrupts.ts';
 import type { HostClock } from '../host/clock.ts';
 import { PhysicalMap } from '../mmu/physicalMap.ts';
@@ -25,6 +26,10 @@ export interface BoardPort {
   taskPriority: number;
   /** The time-stamp counter was written. */
   timestampChanged(): void;
+  /** A performance counter has overflowed. */
+  performanceInterrupt(): void;
+  /** FERR#. */
+  floatingError(level: boolean): void;
   readMsr(index: number): readonly [number, number] | null;
   writeMsr(index: number, low: number, high: number): boolean;
   reset(kind: ResetKind): void;
@@ -50,6 +55,7 @@ export interface HypervisorOptions {
   readonly host: HostClock;
   /** Inputs to apply instead of live ones. */
   readonly replay?: ReplayLog;
+  readonly engine?: EngineName;
 }
 
 /**
@@ -147,6 +153,7 @@ export class Hypervisor implements CpuHost {
     this.meter = new RunMeter(() => this.#host.nowMs());
     this.cpu = new Cpu(options.ramBytes, options.cpuModel, this, options.romBytes);
     const { cpu } = this;
+    if (options.engine !== undefined) cpu.setEngine(options.engine);
     const first = cpu.map.physicalMap >>> 2;
     this.physical = new PhysicalMap(cpu.u32.subarray(first, first + (1 << 20)));
     this.ram = new GuestRam(cpu, this.physical);
@@ -280,6 +287,9 @@ export class Hypervisor implements CpuHost {
     this.cpu.leaveRequested = true;
     this.cpu.endSlice();
   }
+  setIgnoreErrors(level: boolean): void {
+    this.cpu.setIgnoreErrors(level);
+  }
   setA20(enabled: boolean): void {
     this.cpu.setA20(enabled);
   }
@@ -316,6 +326,15 @@ export class Hypervisor implements CpuHost {
   setTimestamp(value: number): void {
     this.#timestampOffset = value - Math.floor(this.clock.now());
     this.#board.timestampChanged();
+  }
+  cycles(): number {
+    return this.clock.running();
+  }
+  performanceInterrupt(): void {
+    this.#board.performanceInterrupt();
+  }
+  floatingError(level: boolean): void {
+    this.#board.floatingError(level);
   }
   /** What the time-stamp counter is ahead of guest time. */
   get timestampOffset(): number {
@@ -421,7 +440,8 @@ export class Hypervisor implements CpuHost {
       this.pause();
       return null;
     }
-    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity, this.#pauseAtCount);
+    const overflow = cpu.performance.countAtOverflow(clock.nsPerInstruction);
+    const until = Math.min(clock.countAtNextDeadline(), this.#replay?.[0]?.count ?? Infinity, this.#pauseAtCount, overflow);
     const budget = Math.max(1, Math.min(RUN_LIMIT, until - cpu.instructionCount));
     this.#run(budget);
     return null;

@@ -16,6 +16,8 @@ export class VirtualClock {
   #baseNs = 0;
   #baseCount = 0;
   #nsPerInstruction: number;
+  /** Idle time that was skipped. */
+  #skippedNs = 0;
   /** Earliest deadline; Infinity when nothing is armed. */
   nextDeadlineNs = Infinity;
 
@@ -27,6 +29,11 @@ export class VirtualClock {
   /** Whole nanoseconds: devices keep times in their saved state. */
   now(): number {
     return Math.floor(this.#exactNs());
+  }
+
+  /** Whole nanoseconds that the processor has executed. */
+  running(): number {
+    return Math.floor(this.#exactNs() - this.#skippedNs);
   }
 
   #exactNs(): number {
@@ -44,7 +51,10 @@ export class VirtualClock {
 
   /** Skips idle time. Never goes back. */
   advanceTo(ns: number): void {
-    if (ns > this.#exactNs()) this.#rebase(ns);
+    const now = this.#exactNs();
+    if (ns <= now) return;
+    this.#skippedNs += ns - now;
+    this.#rebase(ns);
   }
 
   /** Instruction count at which the next timer is due, Infinity if none is armed. */

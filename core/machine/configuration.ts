@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { featureNames } from '../cpu/state/cpuModels.ts';
+import { ENGINES, type EngineName } from '../cpu/state/engines.ts';
 import { exitPolicySchema } from './exitPolicy.ts';
+
+/** What executes instructions. Not part of a configuration: a machine is the same machine with each of them. */
+export const engineSchema = z.enum(ENGINES);
+export type { EngineName };
 
 /** Names of the CPU models a machine can be given; what each exposes is in `core/cpu/state/cpuModels.ts`. */
 export const cpuModelSchema = z.enum(['486', 'pentium', 'pentium3', 'core2', 'x86-64-v2', 'max']);

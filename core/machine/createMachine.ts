@@ -10,6 +10,7 @@ import { loadKernel } from '../firmware/kernel/loadKernel.ts';
 import type { KernelPlan } from '../firmware/kernel/kernelPlan.ts';
 import { buildRom } from '../firmware/rom/buildRom.ts';
 import { cpuidLeaf, hasFeature, modified, type CpuModel } from '../cpu/state/cpuModels.ts';
+import type { EngineName } from '../cpu/state/engines.ts';
 import type { BlockStore } from '../host/blockStore.ts';
 import type { StateFile } from '../host/stateFile.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
@@ -20,7 +21,7 @@ import { createFirmwareContext } from './firmwareContext.ts';
 import type { Machine, MachineHost, MachineStatistics, StopReason } from './machine.ts';
 import { FlashFile } from './flashFile.ts';
 import { DISPLAY_BYTES, RomSpace, romBytesFor } from './romSpace.ts';
-import { hashMachine } from './stateHash.ts';
+import { deviceText, hashMachine } from './stateHash.ts';
 
 const MEBIBYTE = 1 << 20;
 const MAXIMUM_KERNEL_BYTES = 512 * MEBIBYTE;
@@ -34,6 +35,7 @@ export interface MachineOptions {
   readonly record?: boolean;
   /** Runs a recording again; live inputs are ignored. */
   readonly replay?: ReplayLog;
+  readonly engine?: EngineName;
 }
 
 export interface RecordedMachine extends InspectableMachine {
@@ -134,6 +136,7 @@ class PcMachine implements RecordedMachine {
       clock: configuration.clock,
       host: host.clock,
       ...(options.replay ? { replay: options.replay } : {}),
+      ...(options.engine ? { engine: options.engine } : {}),
     });
     hypervisor.recordInputs = options.record ?? false;
     this.#hypervisor = hypervisor;
@@ -283,6 +286,7 @@ class PcMachine implements RecordedMachine {
     return {
       hypervisor: this.#hypervisor,
       devices: [...board.devices, ...(this.#bios ? [this.#bios] : [])],
+      deviceText,
       portOwner: (port) => (port === trapPort && this.#bios ? 'firmware' : board.portOwner(port)),
       mmioOwner: (address) => board.mmioOwner(address),
       mmioRanges: () => board.mmioClaims(),
@@ -307,6 +311,7 @@ class PcMachine implements RecordedMachine {
         nmi: { set: (level) => { if (level) hypervisor.raiseNmi(); } },
         timestampOffset: () => hypervisor.timestampOffset,
         a20: { set: (level) => hypervisor.setA20(level) },
+        ignne: { set: (level) => hypervisor.setIgnoreErrors(level) },
         reset: (kind) => hypervisor.requestReset(kind),
       },
       powerOff: () => hypervisor.requestStop({ kind: 'guest-power-off' }),
@@ -339,6 +344,8 @@ class PcMachine implements RecordedMachine {
         board.taskPriority = value;
       },
       timestampChanged: () => board.timestampChanged(),
+      performanceInterrupt: () => board.performanceInterrupt(),
+      floatingError: (level) => board.ferr.set(level),
       readMsr: (index) => board.readMsr(index),
       writeMsr: (index, low, high) => board.writeMsr(index, low, high),
       reset: (kind) => {

@@ -15,6 +15,8 @@ export interface UnclaimedAccess {
 export interface MachineInspection {
   readonly hypervisor: Hypervisor;
   readonly devices: readonly Device[];
+  /** A device's whole state in short, for comparisons. */
+  deviceText(device: Device): string;
   /** Who answers a port or a physical address; null: nobody. */
   portOwner(port: number): string | null;
   mmioOwner(address: number): string | null;

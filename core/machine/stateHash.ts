@@ -1,6 +1,7 @@
 // A digest of everything the guest can see: equal digests mean equal machines.
 import type { Device } from '../bus/device.ts';
-import { FIELD, STATE_BYTES } from '../cpu/state/layout.ts';
+import { HOST_FIELDS } from '../cpu/state/hostFields.ts';
+import { STATE_BYTES } from '../cpu/state/layout.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 
 /** Four interleaved 32-bit FNV-1a lanes over words, finally mixed: fast and good enough to tell machines apart. */
@@ -32,13 +33,6 @@ class Digest {
   }
 }
 
-/** Fields that hold caches and host addresses, not guest state. */
-const HOST_FIELDS: readonly (readonly [number, number])[] = [
-  [FIELD.flagResult, 16], [FIELD.budget, 20], [FIELD.pageRip, 8], [FIELD.faultVector, 16], [FIELD.pendingWriteSize, 12],
-  [FIELD.scratch, 80], [FIELD.fpScratch, 64], [FIELD.stepRecords, 64],
-  [FIELD.breakpointsArmed, 4], // Follows from DR7 and the debugger.
-];
-
 /** Contents of memories enter as a digest of their own. */
 const LARGE = 1 << 20;
 
@@ -49,11 +43,14 @@ export function hashMachine(hypervisor: Hypervisor, devices: readonly Device[]):
   for (const [offset, length] of HOST_FIELDS) state.fill(0, offset, offset + length);
   digest.words(new Uint32Array(state.buffer));
   digest.text(`${cpu.eflags} ${cpu.activity} ${cpu.instructionCount} ${hypervisor.now()}`);
-  digest.text(JSON.stringify([...cpu.msrs].sort(([a], [b]) => a - b)));
+  digest.text(cpu.stateOutside);
   digest.words(cpu.u32.subarray(cpu.map.ram >>> 2, (cpu.map.ram + cpu.map.ramBytes) >>> 2));
-  for (const device of devices) digest.text(`${device.id} ${JSON.stringify(device.state.save(), plain)}`);
+  for (const device of devices) digest.text(deviceText(device));
   return digest.hex;
 }
+
+/** A device's state in short: large memories by their digest. */
+export const deviceText = (device: Device): string => `${device.id} ${JSON.stringify(device.state.save(), plain)}`;
 
 function plain(_key: string, value: unknown): unknown {
   if (!(value instanceof Uint8Array)) return value;

@@ -1,5 +1,5 @@
 // The command line: what there is, and what each command does.
-import { cpuModelSchema } from '../../core/machine/configuration.ts';
+import { cpuModelSchema, engineSchema } from '../../core/machine/configuration.ts';
 import path from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { Failure, toFailureRecord } from '../../core/api/failure.ts';
@@ -18,6 +18,9 @@ import {
 import { startServer } from '../server/server.ts';
 import { nodeSpawner } from '../vm-host/spawn.ts';
 import { monitorPath } from '../application/monitorPath.ts';
+import { compareMachines } from './compareMachines.ts';
+import { COMPARE_DEFAULTS, parseCompareOptions } from './compareOptions.ts';
+import type { RawCompareOptions } from './compareOptions.ts';
 import { EXIT, runMachine } from './runMachine.ts';
 import { runMonitor } from './monitorClient.ts';
 import type { Engine, Streams } from './runMachine.ts';
@@ -62,19 +65,16 @@ function buildProgram(environment: CliEnvironment, finish: (status: number) => v
       writeErr: (text) => void environment.errors.write(text.replace(/^error: /, 'trapeze: ')),
     });
   addRun(program, environment, finish);
+  addCompare(program, environment, finish);
   addServe(program, environment);
   addLibraryCommands(program, environment, finish);
   for (const command of program.commands) command.exitOverride().copyInheritedSettings(program);
   return program;
 }
 
-function addRun(program: Command, environment: CliEnvironment, finish: (status: number) => void): void {
-  program
-    .command('run')
-    .summary('run a machine in this process')
-    .description(
-      'Runs a machine in this process. Images are told to be CDs, disks, floppies or kernels by their content.',
-    )
+/** The options that describe a machine. */
+function withMachine(command: Command): Command {
+  return command
     .argument('[image...]', 'CD, disk or floppy images, a kernel and its initial RAM disk')
     .option('--memory <size>', 'guest memory, for example 256M or 1G')
     .option('--cpu <model>', `processor: ${cpuModelSchema.options.join(', ')}; with features as in max,-AES,+SHA`)
@@ -92,13 +92,23 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
       '--uefi-variables <file>',
       'flash memory below --bios; it is written: give each machine a copy of OVMF_VARS.fd',
     )
+    .option('--debug-exit', 'port F4h ends the machine with status (value << 1) | 1');
+}
+
+function addRun(program: Command, environment: CliEnvironment, finish: (status: number) => void): void {
+  const command = program
+    .command('run')
+    .summary('run a machine in this process')
+    .description(
+      'Runs a machine in this process. Images are told to be CDs, disks, floppies or kernels by their content.',
+    );
+  withMachine(command)
     .option('--serial <where>', 'COM1: stdio, file:NAME or none (default: stdio)')
     .option('--debugcon <file>', 'what the guest writes to port E9h')
     .option('--screen-text <file>', 'at exit: the text screen')
     .option('--screenshot <file.png>', 'at exit: the screen')
-    .option('--debug-exit', 'port F4h ends the machine with status (value << 1) | 1')
     .option('--timeout <seconds>', 'end with status 124 after so long')
-    .option('--engine <name>', 'interpreter')
+    .option('--engine <name>', engineSchema.options.join(' or '))
     .option('--clock <kind>', 'real: guest time follows the host; virtual: it counts instructions')
     .option('--stats <file.json>', 'at exit: counters')
     .option('--gdb <[host:]port>', 'listen for GDB; loopback unless a host is given')
@@ -107,6 +117,30 @@ function addRun(program: Command, environment: CliEnvironment, finish: (status: 
     .action(async (images: string[], raw: RawRunOptions) => {
       const options = parseRunOptions(images, raw);
       finish(await runMachine(options, await environment.loadEngine(), environment));
+    });
+}
+
+function addCompare(program: Command, environment: CliEnvironment, finish: (status: number) => void): void {
+  const command = program
+    .command('compare')
+    .summary('find the first instruction that two engines execute differently')
+    .description(
+      'Runs a machine twice, with two engines, and compares processor, memory, devices and guest time. ' +
+        'Ends with 0: equal, 1: they differ, and where. Disks are not written.',
+    );
+  withMachine(command)
+    .option(
+      '--engines <A,B>',
+      `two of ${engineSchema.options.join(', ')}; uncached: each instruction decoded anew, each access through the page tables`,
+      COMPARE_DEFAULTS.engines,
+    )
+    .option('--instructions <count>', 'how many to compare, for example 250k, 10M, 3G', COMPARE_DEFAULTS.instructions)
+    .option('--from <count>', 'begin here; both run at full speed until then', COMPARE_DEFAULTS.from)
+    .option('--every <count>', 'instructions between two comparisons of the processors', COMPARE_DEFAULTS.every)
+    .option('--checkpoint <count>', 'and of memory and devices too', COMPARE_DEFAULTS.checkpoint)
+    .action(async (images: string[], raw: RawCompareOptions) => {
+      const options = parseCompareOptions(images, raw);
+      finish(await compareMachines(options, await environment.loadEngine(), environment));
     });
 }
 

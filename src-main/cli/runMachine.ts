@@ -1,5 +1,6 @@
 // One machine in this process, from power-on to an exit status.
 import fs from 'node:fs';
+import type { EngineComparer } from '../../core/api/compare.ts';
 import type { DebugService, DebugServiceFactory } from '../../core/api/debugService.ts';
 import type { Machine } from '../../core/machine/machine.ts';
 import { checkConfiguration } from '../application/configurationCheck.ts';
@@ -32,12 +33,13 @@ export interface Streams {
 export interface Engine {
   readonly createMachine: MachineFactory;
   readonly createDebugService: DebugServiceFactory;
+  readonly compareEngines: EngineComparer;
 }
 
 /** Runs until the guest ends, the time is up or a person ends it. Throws a `Failure` if it cannot start. */
 export async function runMachine(
   options: RunOptions,
-  { createMachine, createDebugService }: Engine,
+  { createMachine, createDebugService }: Pick<Engine, 'createMachine' | 'createDebugService'>,
   streams: Streams,
 ): Promise<number> {
   checkConfiguration(options.configuration);
@@ -53,7 +55,7 @@ export async function runMachine(
   let debug: DebugService | undefined;
   let monitor: { close(): void } | undefined;
   try {
-    const made = (machine = createMachine(options.configuration, host));
+    const made = (machine = createMachine(options.configuration, host, { engine: options.engine }));
     const service = (): DebugService => {
       if (debug !== undefined) return debug;
       debug = createDebugService(made, createNodeDebugHost());

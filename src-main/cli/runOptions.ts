@@ -2,9 +2,14 @@
 import os from 'node:os';
 import { Failure } from '../../core/api/failure.ts';
 import { validationMessage } from '../../core/api/dispatch.ts';
-import { cpuFeatureSchema, cpuModelSchema, machineConfigurationSchema } from '../../core/machine/configuration.ts';
+import {
+  cpuFeatureSchema,
+  cpuModelSchema,
+  engineSchema,
+  machineConfigurationSchema,
+} from '../../core/machine/configuration.ts';
 import { processorProblems } from '../../core/machine/processor.ts';
-import type { BootDevice, MachineConfiguration } from '../../core/machine/configuration.ts';
+import type { BootDevice, EngineName, MachineConfiguration } from '../../core/machine/configuration.ts';
 import { detectMedia } from '../application/mediaDetection.ts';
 
 /** As commander hands them over. */
@@ -38,6 +43,7 @@ export interface RawRunOptions {
 
 export interface RunOptions {
   readonly configuration: MachineConfiguration;
+  readonly engine: EngineName;
   readonly serial: { kind: 'stdio' } | { kind: 'none' } | { kind: 'file'; path: string };
   readonly debugFile: string | null;
   readonly screenTextFile: string | null;
@@ -56,10 +62,14 @@ export interface Listen {
   readonly port: number;
 }
 
-const ENGINES: readonly string[] = ['interpreter'];
-
-function bad(message: string, reason = ''): Failure {
+export function bad(message: string, reason = ''): Failure {
   return new Failure('bad-request', message, { reason });
+}
+
+export function parseEngine(option: string, text: string): EngineName {
+  const engine = engineSchema.safeParse(text);
+  if (!engine.success) throw bad(`${option} ${text}: expected one of ${engineSchema.options.join(', ')}`);
+  return engine.data;
 }
 
 /** `256`, `256M`, `1G`. */
@@ -148,9 +158,6 @@ function parseCpu(text: string): MachineConfiguration['cpu'] {
 
 /** Throws a `Failure` whose message is the one-line reason. */
 export function parseRunOptions(images: readonly string[], raw: RawRunOptions): RunOptions {
-  if (raw.engine !== undefined && !ENGINES.includes(raw.engine)) {
-    throw bad(`--engine ${raw.engine}: expected ${ENGINES.join(' or ')}`);
-  }
   if (raw.clock !== undefined && raw.clock !== 'real' && raw.clock !== 'virtual')
     throw bad(`--clock ${raw.clock}: expected real or virtual`);
   if (raw.kernel === undefined && (raw.initrd !== undefined || (raw.module ?? []).length > 0) && images.length === 0) {
@@ -161,6 +168,7 @@ export function parseRunOptions(images: readonly string[], raw: RawRunOptions): 
     throw bad('nothing to start: give an image, --kernel, --disk, --cdrom, --floppy or --bios');
   return {
     configuration,
+    engine: parseEngine('--engine', raw.engine ?? 'interpreter'),
     serial: parseSerial(raw.serial ?? 'stdio'),
     debugFile: raw.debugcon ?? null,
     screenTextFile: raw.screenText ?? null,

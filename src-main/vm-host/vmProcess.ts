@@ -6,6 +6,7 @@ import { Failure, toFailureRecord } from '../../core/api/failure.ts';
 import { vmMethods, vmRequestSchema } from '../../core/api/vmProcess.ts';
 import type { VmHandlers, VmMessage } from '../../core/api/vmProcess.ts';
 import type { MachineConfiguration } from '../../core/machine/configuration.ts';
+import type { MachineOptions } from '../../core/machine/createMachine.ts';
 import type { Machine, MachineHost } from '../../core/machine/machine.ts';
 import { createNodeDebugHost } from './nodeDebugHost.ts';
 import { serveMonitor } from './monitorServer.ts';
@@ -14,7 +15,11 @@ import type { NodeHost } from './nodeHost.ts';
 import { ScreenReader } from './screenReader.ts';
 import { StatisticsMeter } from './statisticsMeter.ts';
 
-export type MachineFactory = (configuration: MachineConfiguration, host: MachineHost) => Machine;
+export type MachineFactory = (
+  configuration: MachineConfiguration,
+  host: MachineHost,
+  options?: MachineOptions,
+) => Machine;
 
 /** The VM process's end of the wire to the application. */
 export interface VmPort {

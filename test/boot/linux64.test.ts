@@ -16,6 +16,13 @@ const HARMLESS = [
 ];
 const COMPLAINT = /\b(warn(ing)?|bug|error|fail(ed|ure)?|unexpected|lockup|oops|call trace|unable|invalid|bogus|firmware bug)\b/i;
 
+/** The kernel's log, which must not complain. */
+async function quietLog(guest: BootMachine): Promise<string> {
+  const log = await guest.command('dmesg');
+  expect(log.split('\n').filter((line) => COMPLAINT.test(line) && !HARMLESS.some((pattern) => pattern.test(line)))).toEqual([]);
+  return log;
+}
+
 describe('the amd64 kernel', () => {
   it('boots by direct load; its processor, interrupts and log are in order', async () => {
     using guest = BootMachine.start({ memoryMiB: 256, kernel: kernel('initramfs64', guests.commandLine) });
@@ -30,10 +37,10 @@ describe('the amd64 kernel', () => {
     expect(interrupts).toMatch(/ 4: +\d+ +IO-APIC +4-edge +ttyS0/);
     expect(Number(/LOC: +(\d+)/.exec(interrupts)?.[1])).toBeGreaterThan(10);
     expect(interrupts).toMatch(/ERR: +0/);
-    const log = (await guest.command('dmesg')).split('\n');
-    expect(log.filter((line) => COMPLAINT.test(line) && !HARMLESS.some((pattern) => pattern.test(line)))).toEqual([]);
-    expect(log.join('\n')).toMatch(/kvm-clock: Using msrs/);
-    expect(log.join('\n')).toMatch(/NX \(Execute Disable\) protection: active/);
+    const log = await quietLog(guest);
+    expect(log).toMatch(/kvm-clock: Using msrs/);
+    expect(log).toMatch(/Performance Events: Nehalem events, Intel PMU driver/);
+    expect(log).toMatch(/NX \(Execute Disable\) protection: active/);
   });
 
   it('boots from a GRUB ISO', async () => {
@@ -46,6 +53,11 @@ describe('the amd64 kernel', () => {
     using guest = BootMachine.start({ memoryMiB: 256, cpu: { model: 'core2' }, kernel: kernel('initramfs64', guests.commandLine) });
     await guest.waitForShells(150);
     expect(await guest.command("grep -c 'sse4_1' /proc/cpuinfo")).toBe('0');
+    expect(await quietLog(guest)).toMatch(/Performance Events: Core2 events, 4-deep LBR, Intel PMU driver/);
+    // Its watchdog counts cycles, and interrupts by NMI.
+    await guest.command('sleep 12', 60);
+    const [, interrupts] = /NMI: +(\d+)/.exec(await guest.command('cat /proc/interrupts'))!;
+    expect(Number(interrupts)).toBeLessThan(20);
   });
 });
 

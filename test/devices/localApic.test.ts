@@ -5,6 +5,7 @@ import { TestWiring } from './testWiring.ts';
 
 const BASE = 0xfee00000;
 const R = { ID: 0x20, VERSION: 0x30, TPR: 0x80, APR: 0x90, PPR: 0xa0, EOI: 0xb0, LDR: 0xd0, DFR: 0xe0, SVR: 0xf0, ISR: 0x100, TMR: 0x180, IRR: 0x200, ESR: 0x280, ICR: 0x300, ICR2: 0x310, TIMER: 0x320, LINT0: 0x350, LINT1: 0x360, ERROR: 0x370, INITIAL: 0x380, CURRENT: 0x390, DIVIDE: 0x3e0 };
+const PERFORMANCE = 0x340;
 const FIXED = 0, NMI = 4, INIT = 5;
 
 describe('local APIC', () => {
@@ -287,5 +288,17 @@ describe('local APIC', () => {
     expect(other.mmioMap.read(BASE + R.CURRENT, 4)).toBe(7_000);
     expect(() => copy.state.restore({ ...saved, isr: [1, 2] }, 1)).toThrow(SnapshotError);
     expect(copy.state.save()).toEqual(saved);
+  });
+
+  it('takes the interrupt of a performance counter and masks its entry', () => {
+    write(PERFORMANCE, 0x55);
+    apic.performanceInterrupt();
+    expect([apic.acknowledge(), read(PERFORMANCE)]).toEqual([0x55, 0x10055]);
+    write(R.EOI, 0);
+    apic.performanceInterrupt();
+    expect(intr()).toBe(false);
+    write(PERFORMANCE, NMI << 8);
+    apic.performanceInterrupt();
+    expect([wiring.irq('nmi').rises, intr()]).toEqual([1, false]);
   });
 });

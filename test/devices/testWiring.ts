@@ -120,11 +120,13 @@ export class TestBoardHost implements BoardHost {
   readonly memory = new TestMemory(1 << 20);
   readonly intr = new ProbeLine();
   readonly a20 = new ProbeLine();
+  readonly ignne = new ProbeLine();
   readonly cpu: BoardHost['cpu'] = {
     intr: this.intr,
     nmi: new ProbeLine(),
     timestampOffset: () => this.timestampOffset,
     a20: this.a20,
+    ignne: this.ignne,
     reset: (kind) => void this.resets.push(kind),
   };
   readonly resets: ResetKind[] = [];

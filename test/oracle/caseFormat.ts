@@ -22,6 +22,20 @@ export const HIGH_BASE = 0x412345678000;
 export const FS_BASE = 0x100000, GS_BASE = 0x1234567000;
 /** What the harness reports for a case that does not end. */
 export const HANG = 0xff;
+/** The local descriptor table, two words a descriptor, as Linux makes it of what harness.c asks for: accessed, DPL 3. */
+export const LOCAL_TABLE: readonly (readonly [low: number, high: number])[] = [
+  [0x0000ffff, 0x2000f300], [0x00000fff, 0x2040f100], [0x00001fff, 0x2040f700], [0x0000ffff, 0x209ff500], [0x0000ffff, 0x1000fb00],
+  [0x0000bcde, 0x10caf900], [0x00002345, 0x10417f00], [0x0000ffff, 0x20cf7300], [0, 0], [0, 0x2050f300],
+];
+/** The global table ends here on the host; its first entries are the kernel's and unseen, some are a thread's own. */
+const GLOBAL_END = 0x80;
+/** Selectors whose descriptors are the same wherever Linux runs: null, flat user segments, the kernel's, none, local ones. */
+export const SELECTORS: readonly number[] = [
+  ...[0, 0x08, 0x10, 0x18, 0x20, 0x28, 0x30, GLOBAL_END, 0x100, 0x7ff8, 0xfff8, 0xf000].flatMap((selector) => [0, 1, 2, 3].map((level) => selector | level)),
+  ...Array.from({ length: LOCAL_TABLE.length + 2 }, (_, index) => index * 8).flatMap((selector) => [4, 5, 6, 7].map((bits) => selector | bits)),
+];
+/** Code in user mode: flat, of 16 bits at CODE_BASE, of 32 bits there and not to be read; in 64-bit mode the last one too. */
+export const CODE_SELECTORS = { flat: 0x23, narrow: 0x27, local: 0x2f, wide: 0x33 } as const;
 export type Bitness = 32 | 64;
 
 export const patternByte = (offset: number): number => (offset * 37 + (offset >> 8) * 11 + 5) & 0xff;

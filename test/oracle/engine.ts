@@ -1,11 +1,11 @@
 // Runs oracle cases on our CPU: user mode with paging as the host has it, in protected, compatibility and 64-bit mode.
 import { Cpu, type CpuHost } from '../../core/cpu/cpu.ts';
-import { CS, DS, EFER, ES, FIELD, FS, GS, SEGMENT, SS, TR } from '../../core/cpu/state/layout.ts';
-import { CR4 } from '../../core/cpu/state/cpuModels.ts';
+import { CS, DS, EFER, ES, FIELD, FS, GS, LDTR, SEGMENT, SS, TR } from '../../core/cpu/state/layout.ts';
+import { CR4, XCR0_MASK } from '../../core/cpu/state/cpuModels.ts';
 import { writeControl } from '../../core/cpu/system/control.ts';
 import { PhysicalMap } from '../../core/mmu/physicalMap.ts';
 import {
-  CODE_BASE, CODE_BYTES, DATA_BASE, DATA_BYTES, FS_BASE, GS_BASE, HIGH_BASE, patternByte, PIECE, READ_ONLY, RESULT, STATE,
+  CODE_BASE, CODE_BYTES, DATA_BASE, DATA_BYTES, FS_BASE, GS_BASE, HIGH_BASE, LOCAL_TABLE, patternByte, PIECE, READ_ONLY, RESULT, STATE,
 } from './caseFormat.ts';
 
 export type Mode = 'protected' | 'compatibility' | '64-bit';
@@ -13,7 +13,7 @@ export type Mode = 'protected' | 'compatibility' | '64-bit';
 const MEBIBYTE = 1 << 20;
 const CODE_FRAME = 0x100000, DATA_FRAME = 0x110000;
 /** Physical places of the tables; all but the page tables are seen at SYSTEM + their place. */
-const GDT = 0x1000, IDT = 0x2000, TSS = 0x4000, STACK_TOP = 0x6f00, HANDLERS = 0x8000;
+const GDT = 0x1000, IDT = 0x2000, LDT = 0x3000, TSS = 0x4000, STACK_TOP = 0x6f00, HANDLERS = 0x8000;
 const TABLES = 0x20000;
 /** Where cases do not look. */
 const SYSTEM = 0xe7a00000;
@@ -26,7 +26,7 @@ const TURNS = 40;
 
 export const quietHost: CpuHost = {
   portRead: () => 0xffffffff, portWrite: () => {}, mmioRead: () => 0xffffffff, mmioWrite: () => {}, timestamp: () => 0,
-  setTimestamp: () => {}, acknowledgeInterrupt: () => 0, exit: () => {}, exitBegins: () => {}, exitEnds: () => {}, guestError: () => {},
+  setTimestamp: () => {}, acknowledgeInterrupt: () => 0, cycles: () => 0, performanceInterrupt: () => {}, floatingError: () => {}, exit: () => {}, exitBegins: () => {}, exitEnds: () => {}, guestError: () => {},
 } as unknown as CpuHost;
 
 const pattern = Uint8Array.from({ length: DATA_BYTES }, (_, offset) => patternByte(offset));
@@ -75,6 +75,7 @@ export class OracleEngine {
     segment(USER_DATA, 0x00cff300);
     segment(USER_CODE_64, 0x00affb00);
     this.#put(GDT + (USER_FS & ~7), ((FS_BASE & 0xffff) << 16) | 0xffff, 0x00cff300 | (FS_BASE >>> 16));
+    LOCAL_TABLE.forEach(([low, high], index) => this.#put(LDT + index * 8, low, high));
     const view = this.cpu.view, tss = this.cpu.map.ram + TSS;
     if (this.#long) view.setUint32(tss + 4, SYSTEM + STACK_TOP, true);
     else {
@@ -122,8 +123,10 @@ export class OracleEngine {
     cpu.set32(FIELD.gdtrLimit, 0x7f);
     cpu.setWide(FIELD.idtrBase, SYSTEM + IDT);
     cpu.set32(FIELD.idtrLimit, this.#long ? 0xfff : 0x7ff);
+    cpu.setSegment(LDTR, 0x50, SYSTEM + LDT, LOCAL_TABLE.length * 8 - 1, 0x82);
     cpu.setSegment(TR, 0x40, SYSTEM + TSS, 0x67, 0x8b);
-    cpu.set32(FIELD.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.FSGSBASE | CR4.DE);
+    cpu.set32(FIELD.cr4, CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.FSGSBASE | CR4.DE | CR4.OSXSAVE);
+    cpu.set32(FIELD.xcr0, XCR0_MASK);
     cpu.set32(FIELD.efer, EFER.NXE | (this.#long ? EFER.LME | EFER.LMA : 0));
     cpu.set32(FIELD.cr0, 0x80050033);
     writeControl(cpu, 3, TABLES);

@@ -2,10 +2,10 @@
 // size, ModRM.reg and form; what an encoding is, and where its memory operand lies, is iced-x86's word.
 import * as iced from 'iced-x86';
 import {
-  type Bitness, CASE_BYTES, CODE_BASE, CODE_BYTES, DATA_BASE, expandState, FS_BASE, GS_BASE, HIGH_BASE, type OracleCase, PIECE, READ_ONLY,
-  STATE, Stream,
+  type Bitness, CASE_BYTES, CODE_BASE, CODE_BYTES, CODE_SELECTORS, DATA_BASE, expandState, FS_BASE, GS_BASE, HIGH_BASE, type OracleCase, PIECE, READ_ONLY,
+  SELECTORS, STATE, Stream,
 } from './caseFormat.ts';
-import { isComparable } from './policy.ts';
+import { isComparable, isFar, loadsSegment } from './policy.ts';
 
 const { CpuidFeature, Decoder, DecoderOptions, FlowControl, Mnemonic, OpKind, Register, RegisterExt, MemorySizeExt } = iced;
 
@@ -250,7 +250,83 @@ const codeTarget = (stream: Stream, bitness: Bitness): number =>
 
 const STRINGS = /^(Movs|Cmps|Stos|Lods|Scas)[bwdq]$/;
 const STACK = /^(Push|Pop|Call|Ret|Enter|Leave)/;
+/** What they find depends on the tables: they get selectors whose descriptors are known. */
+const SELECTOR_READERS: ReadonlySet<string> = new Set(['Lar', 'Lsl', 'Verr', 'Verw']);
 const CODE_READERS: ReadonlySet<string> = new Set(['Jmp', 'Call', 'Ret']);
+
+/** A known selector in the register, the memory or on the stack. False: it would be another. */
+function segmentLoad(maker: CaseMaker, { instruction, mnemonic }: Decoded, stream: Stream, operand: number): boolean {
+  const selector = stream.pick(SELECTORS);
+  if (mnemonic === 'Pop') {
+    const top = Number(maker.register(RSP));
+    if (top >= DATA_BASE + READ_ONLY - 4) return top >= DATA_BASE + 0x3000;
+    maker.poke(top, selector | (stream.next() & 0x7fff0000));
+    return true;
+  }
+  if (operand < 0) {
+    const register = RegisterExt.number(instruction.op1Register);
+    maker.setRegister(register, (maker.register(register) & ~0xffffn) | BigInt(selector));
+    return true;
+  }
+  const offset = mnemonic === 'Mov' ? 0 : MemorySizeExt.size(instruction.memorySize) - 2;
+  if (maker.pieceAt < 0 || operand + offset + 2 > DATA_BASE + READ_ONLY) return operand >= DATA_BASE + 0x3000;
+  maker.view.setUint16(maker.pieceAt + offset, selector, true);
+  return true;
+}
+
+/** A target in one of the code segments, mostly. False: it would be another. */
+function farTransfer(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stream, bitness: Bitness, operand: number): boolean {
+  const { instruction, mnemonic } = found, { flat, narrow, local, wide } = CODE_SELECTORS;
+  const known = bitness === 64 ? [flat, narrow, local, wide] : [flat, narrow, local];
+  const selector = stream.below(4) !== 0 ? stream.pick(known) : stream.pick(SELECTORS);
+  // Outside IA-32e mode the 64-bit segment is one of 16 bits.
+  if (bitness === 32 && selector >> 3 === wide >> 3) return false;
+  const target = codeTarget(stream, 32);
+  const isBased = selector >> 2 === narrow >> 2 || selector >> 2 === local >> 2;
+  const offset = BigInt(isBased && target >= CODE_BASE ? target - CODE_BASE : target);
+  const store = (view: DataView, at: number, size: number): void => {
+    if (size === 2) view.setUint16(at, Number(offset & 0xffffn), true);
+    else if (size === 4) view.setUint32(at, Number(offset), true);
+    else view.setBigUint64(at, offset, true);
+    view.setUint16(at + size, selector, true);
+  };
+  if (mnemonic === 'Jmp' || mnemonic === 'Call') {
+    const size = operand < 0 ? found.displacementSize : MemorySizeExt.size(instruction.memorySize) - 2;
+    if (operand < 0) store(new DataView(code.buffer), found.displacementAt, size);
+    else if (maker.pieceAt >= 0 && operand + size + 2 <= DATA_BASE + READ_ONLY) store(maker.view, maker.pieceAt, size);
+    else return operand >= DATA_BASE + 0x3000;
+    return true;
+  }
+  const top = Number(maker.register(RSP)), size = instruction.stackPointerIncrement - (instruction.opCount === 0 ? 0 : instruction.immediate16);
+  const word = mnemonic === 'Retf' ? size / 2 : size / 3;
+  if (top < DATA_BASE || top + size > DATA_BASE + READ_ONLY) return top >= DATA_BASE + 0x3000;
+  maker.place(top);
+  if (maker.pieceAt < 0 || ![2, 4, 8].includes(word)) return false;
+  store(maker.view, maker.pieceAt, word);
+  // The selector's place and the flags' (no TF, AC or NT).
+  if (word === 2) maker.view.setUint16(maker.pieceAt + word, selector, true);
+  else maker.view.setUint32(maker.pieceAt + word, selector | (stream.next() & 0x7fff0000), true);
+  if (mnemonic !== 'Retf') {
+    const flags = (stream.next() & 0x208ed5) | 2;
+    if (word === 2) maker.view.setUint16(maker.pieceAt + 4, flags & 0xffff, true);
+    else maker.view.setUint32(maker.pieceAt + 8, flags, true);
+  }
+  return true;
+}
+
+/** Components that every processor has, x87 and SSE, and a header that is valid, mostly. False: EAX is needed for the address. */
+function extendedState(maker: CaseMaker, { instruction }: Decoded, stream: Stream, operand: number): boolean {
+  const busy = [instruction.memoryBase, instruction.memoryIndex].map((register) => (register === Register.None ? -1 : RegisterExt.number(register)));
+  // With other components in EAX the image would be the host's own.
+  if (busy.includes(RAX)) return false;
+  maker.setRegister(RAX, BigInt(stream.below(4)));
+  if (maker.pieceAt >= 0) maker.view.setUint32(maker.pieceAt + 24, stream.below(8) === 0 ? stream.next() : stream.below(0x10000), true);
+  maker.place(operand + 512);
+  if (maker.pieceAt < 0) return true;
+  const wrong = stream.below(10) === 0 ? stream.below(24) : -1;
+  for (let at = 0; at < 64; at++) maker.view.setUint8(maker.pieceAt + at, at === 0 ? stream.below(4) : at === wrong ? 0x40 : 0);
+  return true;
+}
 
 /** False: the operand would lie anywhere. Values that make an instruction do something: quotients that fit, counts that end, equal comparands, targets in code. */
 function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stream, bitness: Bitness, operand: number): boolean {
@@ -292,11 +368,25 @@ function adjust(maker: CaseMaker, found: Decoded, code: Uint8Array, stream: Stre
   else if (mnemonic === 'Fxrstor' || mnemonic === 'Fxrstor64') {
     if (maker.pieceAt >= 0 && stream.below(8) !== 0) maker.view.setUint32(maker.pieceAt + 24, stream.below(0x10000), true);
   }
+  else if (/^X(save|rstor)(64)?$/.test(mnemonic)) {
+    if (!extendedState(maker, found, stream, operand)) return false;
+  }
   else if (mnemonic === 'Popfd' || mnemonic === 'Popfq' || mnemonic === 'Popf') {
     // AC and TF would reach into the next instruction.
     const top = Number(maker.register(RSP));
     maker.poke(top, stream.next() & 0x200ed5);
   }
+  if (SELECTOR_READERS.has(mnemonic)) {
+    const selector = stream.pick(SELECTORS), operandIndex = mnemonic.startsWith('V') ? 0 : 1;
+    if (isRegisterForm) {
+      const register = RegisterExt.number(instruction.opRegister(operandIndex));
+      maker.setRegister(register, (maker.register(register) & ~0xffffn) | BigInt(selector));
+    } else if (maker.pieceAt >= 0) maker.view.setUint16(maker.pieceAt, selector, true);
+    // What stands in the read-only page is no selector of these.
+    else if (operand >= DATA_BASE + READ_ONLY && operand < DATA_BASE + 0x3000) return false;
+  }
+  if (loadsSegment(instruction, mnemonic) && !segmentLoad(maker, found, stream, operand)) return false;
+  if (isFar(instruction, mnemonic)) return farTransfer(maker, found, code, stream, bitness, operand);
   if (CODE_READERS.has(mnemonic)) {
     const target = codeTarget(stream, bitness);
     if (mnemonic === 'Ret') maker.poke(Number(maker.register(RSP)), target);

@@ -119,7 +119,10 @@ static void start(ucontext_t *context) {
   g[REG_ESP] = s->gpr[4];
   g[REG_FS] = case_fs;
   g[REG_GS] = 0;
-  g[REG_DS] = g[REG_ES] = 0x2b;
+  g[REG_DS] = g[REG_ES] = g[REG_SS] = 0x2b;
+  g[REG_CS] = 0x23;
+#else
+  g[REG_CSGSFS] = (g[REG_CSGSFS] & ~0xffffll) | 0x33;
 #endif
   g[IP] = s->rip;
   g[REG_EFL] = 0x202 | (s->flags & 0x50cd5);
@@ -177,6 +180,27 @@ static void *must_map(uintptr_t at, size_t bytes, int protection, int flags, int
   return p;
 }
 
+/* Descriptors of the local table, as SEGMENTS in caseFormat.ts has them; conforming code may not be present (Linux). */
+static const struct user_desc LOCAL[] = {
+  {.entry_number = 0, .base_addr = DATA, .limit = 0xffff, .contents = 0},
+  {.entry_number = 1, .base_addr = DATA, .limit = 0xfff, .seg_32bit = 1, .contents = 0, .read_exec_only = 1},
+  {.entry_number = 2, .base_addr = DATA, .limit = 0x1fff, .seg_32bit = 1, .contents = 1},
+  {.entry_number = 3, .base_addr = DATA, .limit = 0xfffff, .contents = 1, .read_exec_only = 1, .limit_in_pages = 1, .useable = 1},
+  {.entry_number = 4, .base_addr = CODE, .limit = 0xffff, .contents = 2},
+  {.entry_number = 5, .base_addr = CODE, .limit = 0xabcde, .seg_32bit = 1, .contents = 2, .read_exec_only = 1, .limit_in_pages = 1},
+  {.entry_number = 6, .base_addr = CODE, .limit = 0x12345, .seg_32bit = 1, .contents = 3, .seg_not_present = 1},
+  {.entry_number = 7, .base_addr = DATA, .limit = 0xfffff, .seg_32bit = 1, .limit_in_pages = 1, .seg_not_present = 1},
+  {.entry_number = 9, .base_addr = DATA, .limit = 0, .seg_32bit = 1, .useable = 1},
+};
+
+static int install_local(void) {
+  for (unsigned i = 0; i < sizeof LOCAL / sizeof *LOCAL; i++) {
+    struct user_desc one = LOCAL[i];
+    if ((int)syscall(SYS_modify_ldt, 0x11, &one, sizeof one) != 0) return -1;
+  }
+  return 0;
+}
+
 static void print_cpuid(void) {
   static const unsigned leaves[][2] = {{1, 0}, {7, 0}, {0x80000001, 0}};
   for (unsigned i = 0; i < 3; i++) {
@@ -222,6 +246,7 @@ int main(int count, char **arguments) {
   case_fs = fs.entry_number * 8 + 3;
   __asm__("mov %%gs, %0" : "=r"(own_gs));
 #endif
+  if (install_local()) return 6;
   stack_t alternate = {.ss_sp = malloc(1 << 18), .ss_size = 1 << 18};
   sigaltstack(&alternate, NULL);
   struct sigaction action = {.sa_sigaction = entry, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};

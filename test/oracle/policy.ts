@@ -3,19 +3,19 @@ import * as iced from 'iced-x86';
 import { type Bitness, READ_ONLY, RESULT, STATE } from './caseFormat.ts';
 import type { Decoded } from './generator.ts';
 
-const { CpuidFeature, FlowControl, MemorySizeExt, OpKind, RegisterExt } = iced;
+const { CpuidFeature, MemorySizeExt, OpKind, RegisterExt } = iced;
 
 const features = (...names: (keyof typeof CpuidFeature)[]): ReadonlySet<number> => new Set(names.map((name) => CpuidFeature[name] as number));
 /** Features that our fullest model has; others are skipped: silicon would execute what is undefined here. */
 const OURS = features(
   'INTEL8086', 'INTEL8086_ONLY', 'INTEL186', 'INTEL286', 'INTEL386', 'INTEL486', 'X64', 'ADX', 'AES', 'BMI1', 'BMI2', 'CLFSH', 'CMOV',
   'CMPXCHG16B', 'CX8', 'FPU', 'FPU287', 'FPU387', 'FSGSBASE', 'FXSR', 'LZCNT', 'MMX', 'MOVBE', 'MSR', 'MULTIBYTENOP', 'PAUSE',
-  'PCLMULQDQ', 'POPCNT', 'PREFETCHW', 'SHA', 'SSE', 'SSE2', 'SSE3', 'SSE4_1', 'SSE4_2', 'SSSE3',
+  'PCLMULQDQ', 'POPCNT', 'PREFETCHW', 'SHA', 'SSE', 'SSE2', 'SSE3', 'SSE4_1', 'SSE4_2', 'SSSE3', 'XSAVE',
 );
 /** What depends on the operating system's tables or is emulated by it, does not return, or reads counters. */
 const SKIPPED: ReadonlySet<string> = new Set([
-  'Sgdt', 'Sidt', 'Sldt', 'Str', 'Smsw', 'Lmsw', 'Lar', 'Lsl', 'Verr', 'Verw', 'Cpuid', 'Rdtsc', 'Rdtscp', 'Rdpmc', 'Syscall', 'Sysenter',
-  'Sysexit', 'Sysret', 'Sysexitq', 'Sysretq', 'Lds', 'Les', 'Lss', 'Lfs', 'Lgs', 'Retf', 'Iret', 'Iretd', 'Iretq', 'Arpl', 'Loadall', 'Umov', 'Rsm', 'Loadall286', 'Loadallreset286', 'Storeall', 'Ibts', 'Xbts',
+  'Sgdt', 'Sidt', 'Sldt', 'Str', 'Smsw', 'Lmsw', 'Xgetbv', 'Xsetbv', 'Cpuid', 'Rdtsc', 'Rdtscp', 'Rdpmc', 'Syscall', 'Sysenter',
+  'Sysexit', 'Sysret', 'Sysexitq', 'Sysretq', 'Iretq', 'Loadall', 'Umov', 'Rsm', 'Loadall286', 'Loadallreset286', 'Storeall', 'Ibts', 'Xbts',
 ]);
 
 /** `place`: map, opcode, ModRM byte and prefix. */
@@ -26,18 +26,24 @@ export function isComparable(
   if (!valid) return isUndefinedOnBoth(map, opcode, modRm, prefix);
   if (SKIPPED.has(mnemonic)) return false;
   if (!instruction.cpuidFeatures().every((feature) => OURS.has(feature))) return false;
-  const { flowControl } = instruction;
+  // IRET in 64-bit mode takes a stack segment too.
+  if (bitness === 64 && mnemonic.startsWith('Iret')) return false;
   if (mnemonic === 'Int' && instruction.immediate8 === 0x80) return false;
-  for (let operand = 0; operand < instruction.opCount; operand++) {
-    const kind = instruction.opKind(operand);
-    if (kind === OpKind.FarBranch16 || kind === OpKind.FarBranch32) return false;
-    if (operand === 0 && kind === OpKind.Register && RegisterExt.isSegmentRegister(instruction.op0Register) && mnemonic !== 'Push') return false;
-  }
-  if (flowControl === FlowControl.IndirectBranch || flowControl === FlowControl.IndirectCall) {
-    // FF /3 and /5: far.
-    if (((modRm >> 3) & 1) === 1) return false;
-  }
-  return bitness === 64 || bitness === 32;
+  return bitness === 32 || !loadsSegment(instruction, mnemonic);
+}
+
+/** Far JMP, CALL and RET, and IRET. */
+export function isFar(instruction: iced.Instruction, mnemonic: string): boolean {
+  if (mnemonic === 'Retf' || mnemonic.startsWith('Iret')) return true;
+  if (mnemonic !== 'Jmp' && mnemonic !== 'Call') return false;
+  const kind = instruction.op0Kind;
+  return kind === OpKind.FarBranch16 || kind === OpKind.FarBranch32 || instruction.isJmpFarIndirect || instruction.isCallFarIndirect;
+}
+
+/** MOV and POP to a segment register, LDS and its like: in 64-bit mode the system keeps FS and GS for itself. */
+export function loadsSegment(instruction: iced.Instruction, mnemonic: string): boolean {
+  if (/^L[defgs]s$/.test(mnemonic)) return true;
+  return mnemonic !== 'Push' && instruction.op0Kind === OpKind.Register && RegisterExt.isSegmentRegister(instruction.op0Register);
 }
 
 /** Encodings that are undefined here and on newer processors alike. */
@@ -117,7 +123,7 @@ const IMAGE_RANGES: Readonly<Record<string, readonly (readonly [number, number])
   // SDM 1 8.1.8: selectors of the last instruction and operand are deprecated: zero on newer processors.
   Fnstenv: [[16, 2], [24, 2]], Fstenv: [[16, 2], [24, 2]], Fnsave: [[16, 2], [24, 2]],
   // SDM 2A FXSAVE: selectors, and MXCSR_MASK, which tells of the model's MXCSR bits.
-  Fxsave: [[12, 4], [20, 4], [28, 4]], Fxsave64: [[28, 4]],
+  Fxsave: [[12, 4], [20, 4], [28, 4]], Fxsave64: [[28, 4]], Xsave: [[12, 4], [20, 4], [28, 4]], Xsave64: [[28, 4]],
 };
 const TRANSCENDENTAL: ReadonlySet<string> = new Set(['F2xm1', 'Fyl2x', 'Fyl2xp1', 'Fpatan', 'Fptan', 'Fsin', 'Fcos', 'Fsincos']);
 /** SUMMARY: ES and B. */
@@ -152,18 +158,20 @@ export function ignoredOf(found: Decoded, input: Uint8Array, result: Uint8Array)
   if (vector === 14 && mnemonic.startsWith('Maskmov')) for (const name of ['vector', 'error', 'rip', 'flags']) parts.add(name);
   // Pages at the end of the lower half and in the upper one are the operating system's on the host, absent here.
   if (vector === 14 && view.getBigUint64(RESULT.cr2, true) >= 0x7fff00000000n) parts.add('error');
+  // Silicon reads the selector before the offset.
+  if (vector === 14 && /^(Retf|Iretd?)$/.test(mnemonic)) for (const name of ['cr2', 'error']) parts.add(name);
   // Which part of an image that crosses into a page that is not there is touched first, and what POPA has loaded by then, is the
   // implementation's.
-  if (vector === 14 && (/^F(xsave|xrstor|nsave|rstor|nstenv|ldenv)/.test(mnemonic) || mnemonic.startsWith('Maskmov'))) for (const name of ['cr2', 'error']) parts.add(name);
+  if (vector === 14 && (/^(F(xsave|xrstor|nsave|rstor|nstenv|ldenv)|X(save|rstor))/.test(mnemonic) || mnemonic.startsWith('Maskmov'))) for (const name of ['cr2', 'error']) parts.add(name);
   if (vector === 14 && mnemonic.startsWith('Popa')) for (const name of ['rax', 'rcx', 'rdx', 'rbx', 'rbp', 'rsi', 'rdi']) parts.add(name);
   // An MMX store that faults has already set TOP to zero on silicon; the manual has faulting instructions change nothing.
   if (faulted && usesMmx(found)) {
     status |= TOP;
     parts.add('ftw');
   }
-  // So has a store of several parts that faults behind its first, and CALL to a bad address its return address.
-  const writesFirst = mnemonic === 'Call' && vector === 13;
-  const memory = writesFirst || (vector === 14 && /^F(bstp|stp|nsave|xsave|nstenv)/.test(mnemonic)) ? [[0, READ_ONLY] as const] : imageRanges(found, input);
+  // So has a store of several parts that faults behind its first, and CALL to a bad address, or a far one across pages, its return address.
+  const writesFirst = mnemonic === 'Call' && vector >= 12 && vector <= 14;
+  const memory = writesFirst || (vector === 14 && /^(F(bstp|stp|nsave|xsave|nstenv)|Xsave)/.test(mnemonic)) ? [[0, READ_ONLY] as const] : imageRanges(found, input);
   return {
     flags: valid ? undefinedFlags(mnemonic, count, size) : 0, status, parts, memory, ulps: isTranscendental ? 1n : 0n,
   };
@@ -177,7 +185,7 @@ function usesMmx({ instruction }: Decoded): boolean {
 }
 
 const AC = 0x40000;
-const SEVERAL_PARTS = /^(Enter|F(n?save|rstor|n?stenv|ldenv|xsave|xrstor|bld|bstp|ld|stp).*|Pcmp[ei]str[im](64)?|Cmpxchg(8|16)b|Maskmov.*|Popa.*|Pusha.*)$/;
+const SEVERAL_PARTS = /^(Enter|F(n?save|rstor|n?stenv|ldenv|xsave|xrstor|bld|bstp|ld|stp).*|X(save|rstor).*|Pcmp[ei]str[im](64)?|Cmpxchg(8|16)b|Maskmov.*|Popa.*|Pusha.*)$/;
 
 /** Arguments outside of what the manual defines: |x| > 1 for F2XM1, |x| > 1 - sqrt(2)/2 for FYL2XP1 (SDM 2A). */
 export function isOutOfRange(mnemonic: string, input: Uint8Array): boolean {
@@ -197,7 +205,7 @@ export function isOutOfRange(mnemonic: string, input: Uint8Array): boolean {
 /** Where CPUID tells of features: index of the leaf in 1, 7, 80000001h; register; bit. */
 const CPUID_BITS: Readonly<Partial<Record<keyof typeof CpuidFeature, readonly [number, number, number]>>> = {
   CMOV: [0, 3, 15], MMX: [0, 3, 23], FXSR: [0, 3, 24], SSE: [0, 3, 25], SSE2: [0, 3, 26], SSE3: [0, 2, 0], PCLMULQDQ: [0, 2, 1],
-  SSSE3: [0, 2, 9], CMPXCHG16B: [0, 2, 13], SSE4_1: [0, 2, 19], SSE4_2: [0, 2, 20], MOVBE: [0, 2, 22], POPCNT: [0, 2, 23], AES: [0, 2, 25],
+  SSSE3: [0, 2, 9], CMPXCHG16B: [0, 2, 13], SSE4_1: [0, 2, 19], SSE4_2: [0, 2, 20], MOVBE: [0, 2, 22], POPCNT: [0, 2, 23], AES: [0, 2, 25], XSAVE: [0, 2, 27],
   FSGSBASE: [1, 1, 0], BMI1: [1, 1, 3], BMI2: [1, 1, 8], ADX: [1, 1, 19], SHA: [1, 1, 29], LZCNT: [2, 2, 5], PREFETCHW: [2, 2, 8],
 };
 

@@ -255,4 +255,138 @@ export const debugCases: readonly SystemCase[] = [
     // The step's trap comes first, then the breakpoint's fault (SDM 3A table 6-2).
     log: [0, 0x4000, 0, 1, 1, 0x4000, 3, 0x4000, 4, 0x4000],
   },
+  {
+    name: 'DR6 keeps what only software clears but for B0 to B3; its fixed bits and those of DR7',
+    text: `test:
+      set_gate 1, handler, 0x8e
+      mov eax, 0x20000
+      mov dr0, eax
+      mov eax, 0x20010
+      mov dr3, eax
+      mov eax, 0xd00d0081
+      mov dr7, eax
+      mov dword [0x20000], 1
+      mov dword [0x20010], 1
+      push dword 0x102
+      popfd
+      nop
+      push dword 2
+      popfd
+      xor eax, eax
+      mov dr7, eax
+      mov dr6, eax
+      mov eax, dr6
+      call log
+      mov eax, -1
+      mov dr6, eax
+      mov eax, dr6
+      call log
+      mov eax, 0xffffdf00
+      mov dr7, eax
+      mov eax, dr7
+      call log
+      finish
+    handler:
+      push eax
+      mov eax, dr6
+      call log
+      pop eax
+      iretd`,
+    log: [0xffff0ff1, 0xffff0ff8, 0xffff4ff0, 0xffff4ff0, 0xffff4ff0, 0xffff0ff0, 0xffffefff, 0xffff0f00],
+  },
+  {
+    name: 'ICEBP sets nothing in DR6; INT3 and INTO are no debug exceptions',
+    text: `test:
+      mov byte [detail], DETAIL_DR6 | DETAIL_RETURN
+      db 0xf1
+      int3
+      finish`,
+    log: [1, 0, 0xffff0ff0, 3, 0, 0xffff0ff0],
+  },
+  {
+    name: 'DEBUGCTL.BTF: single steps on taken branches, until a debug exception ends it',
+    text: `test:
+      mov dword [origin], here
+      set_gate 1, handler, 0x8e
+      mov ecx, 0x1d9
+      mov eax, 2
+      xor edx, edx
+      wrmsr
+      push dword 0x102
+      popfd
+    here:
+      nop
+      xor ecx, ecx
+      jnz there
+      mov edi, 0x30000
+      mov ecx, 3
+      rep stosb
+      jmp there
+      nop
+    there:
+      nop
+      push dword 2
+      popfd
+      mov ecx, 0x1d9
+      rdmsr
+      logs eax
+      finish${BREAK_HANDLER}`,
+    log: [0x14, 0x4000, 0x15, 0x4000, 0x17, 0x4000, 0x18, 0x4000, 0],
+  },
+  {
+    name: 'a data breakpoint on the operand of MOV SS traps behind the next instruction',
+    text: `test:
+      mov dword [origin], here
+      mov [0x20000], ss${arm(0, '0x20000', ACCESS_2)}
+    here:
+      mov ss, [0x20000]
+      nop
+      nop
+      xor eax, eax
+      mov dr7, eax
+      finish${BREAK_HANDLER}`,
+    log: [7, 1],
+  },
+  {
+    name: 'an instruction breakpoint right behind MOV SS is passed, behind STI it is not',
+    text: `test:
+      mov dword [origin], here${arm(0, 'here', EXECUTE)}
+      mov ax, ss
+      mov ss, ax
+    here:
+      nop
+      mov eax, there
+      mov dr0, eax
+      mov dword [origin], there
+      sti
+    there:
+      nop
+      cli
+      xor eax, eax
+      mov dr7, eax
+      finish${BREAK_HANDLER}`,
+    log: [0, 1],
+  },
+  {
+    name: 'a port breakpoint sees string output, wider accesses and the port only',
+    text: `test:
+      mov dword [origin], here
+      mov eax, cr4
+      or eax, 8
+      mov cr4, eax${arm(2, '0x82', 0x06000010 | 0x20)}
+      mov esi, 0x20000
+      mov ecx, 2
+    here:
+      in ax, 0x81
+      in al, 0x84
+      mov dx, 0x83
+      in al, dx
+      cmp byte [0x82], 0
+      mov dx, 0x80
+      outsd
+      xor eax, eax
+      mov dr7, eax
+      finish${BREAK_HANDLER}`,
+    log: [3, 4, 10, 4, 0x16, 4],
+  },
 ];

@@ -586,4 +586,19 @@ export const interruptCases: readonly SystemCase[] = [
       iretd`,
     log: [0x20000 + 5000, 0x30001 + 5000, 0],
   },
+  {
+    name: 'a fault of IRET or of a task switch before it is made names the instruction',
+    text: `test:
+      mov byte [detail], DETAIL_EIP
+      push dword 2
+      push dword DATA
+      push dword 0
+      faults iretd
+      mov word [gdt + TSS2], 0x10
+      faults jmp TSS2:0
+      faults call TSS2:0
+      faults int 0x33
+      finish`,
+    log: [13, 0x10, 0, 10, 0x70, 0, 10, 0x70, 0, 10, 0x70, 0],
+  },
 ];

@@ -342,12 +342,12 @@ export const modeCases: readonly SystemCase[] = [
     log: [13, 0, 0x1234, 13, 0],
   },
   {
-    // SDM 2B RDPMC: 40 bits of a counter as written; a third counter does not exist.
+    // SDM 3B 19.6.3: 40 bits of a counter, of which 32 are written and extended; a third counter does not exist.
     name: 'RDPMC reads the two performance counters',
     text: `test:
       mov ecx, 0xc2
-      mov eax, 0x12345678
-      mov edx, 0x1ff
+      mov eax, 0x92345678
+      mov edx, 0
       wrmsr
       mov ecx, 1
       rdpmc
@@ -356,7 +356,7 @@ export const modeCases: readonly SystemCase[] = [
       mov ecx, 2
       faults rdpmc
       finish`,
-    log: [0x12345678, 0xff, 13, 0],
+    log: [0x92345678, 0xff, 13, 0],
   },
   {
     name: 'the 486 lacks CMOV, CMPXCHG8B, RDTSC and RDMSR',

@@ -1,5 +1,6 @@
 // ./node_modules/.bin/node test/system/opinions.ts qemu|bochs [name pattern]
 // Runs the system-mode cases there and prints where they disagree with us.
+import { counterCases } from './counterCases.ts';
 import { debugCases } from './debugCases.ts';
 import { interruptCases } from './interruptCases.ts';
 import { modeCases } from './modeCases.ts';
@@ -8,13 +9,14 @@ import { explanationOf } from './explainedDifferences.ts';
 import { type Emulator, logOf, needsHarness } from './secondOpinion.ts';
 import { segmentCases } from './segmentCases.ts';
 import { selfModifyingCases } from './selfModifyingCases.ts';
+import { virtualFlagCases } from './virtualFlagCases.ts';
 
 const emulator = (process.argv[2] ?? 'qemu') as Emulator;
 const pattern = new RegExp(process.argv[3] ?? '', 'i');
 const hex = (values: readonly number[]): string => values.map((value) => (value >>> 0).toString(16)).join(' ');
 
 let same = 0, explained = 0, unexplained = 0, left = 0;
-for (const one of [...interruptCases, ...segmentCases, ...pagingCases, ...debugCases, ...selfModifyingCases, ...modeCases]) {
+for (const one of [...interruptCases, ...segmentCases, ...pagingCases, ...debugCases, ...selfModifyingCases, ...modeCases, ...virtualFlagCases, ...counterCases]) {
   if (!pattern.test(one.name)) continue;
   if (needsHarness(one)) {
     left++;

@@ -42,6 +42,11 @@ start:
   jb .sector
   mov ax, 0x2401
   int 0x15
+  ; No interrupt of the board comes between: the BIOS left its timer on.
+  cli
+  mov al, 0xff
+  out 0x21, al
+  out 0xa1, al
 %endif
   cli
 %ifdef REAL

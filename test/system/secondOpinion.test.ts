@@ -1,6 +1,7 @@
 // The system-mode cases on QEMU's TCG: it agrees, or explainedDifferences.ts says why not with the manual's section.
 // `node test/system/opinions.ts bochs` asks Bochs, `... qemu` shows the differences.
 import { describe, expect, it } from 'vitest';
+import { counterCases } from './counterCases.ts';
 import { debugCases } from './debugCases.ts';
 import { explanationOf } from './explainedDifferences.ts';
 import { interruptCases } from './interruptCases.ts';
@@ -9,8 +10,12 @@ import { pagingCases } from './pagingCases.ts';
 import { isInstalled, logOf, needsHarness } from './secondOpinion.ts';
 import { segmentCases } from './segmentCases.ts';
 import { selfModifyingCases } from './selfModifyingCases.ts';
+import { virtualFlagCases } from './virtualFlagCases.ts';
 
-const agreeing = [...interruptCases, ...segmentCases, ...pagingCases, ...debugCases, ...selfModifyingCases, ...modeCases].filter(
+const cases = [
+  ...interruptCases, ...segmentCases, ...pagingCases, ...debugCases, ...selfModifyingCases, ...modeCases, ...virtualFlagCases, ...counterCases,
+];
+const agreeing = cases.filter(
   (one) => !needsHarness(one) && explanationOf(one.name, 'qemu') === null,
 );
 

@@ -208,7 +208,7 @@ export const segmentCases: readonly SystemCase[] = [
     bad:
       logs 0xbad
       finish`,
-    log: [0xc09b00, 0xfff, 0xffffffff, 0x13],
+    log: [0xcf9b00, 0xfff, 0xffffffff, 0x13],
   },
   {
     name: 'far pointers and far returns of both sizes',

@@ -1,5 +1,6 @@
 // System-mode behaviour as the SDM describes it, one small program a case.
 import { describe, expect, it } from 'vitest';
+import { counterCases } from './counterCases.ts';
 import { debugCases } from './debugCases.ts';
 import { interruptCases } from './interruptCases.ts';
 import { modeCases } from './modeCases.ts';
@@ -8,6 +9,7 @@ import { segmentCases } from './segmentCases.ts';
 import { selfModifyingCases } from './selfModifyingCases.ts';
 import type { SystemCase } from './systemCase.ts';
 import { runProgram } from './systemHarness.ts';
+import { virtualFlagCases } from './virtualFlagCases.ts';
 
 const words = (values: readonly number[]): string[] => values.map((value) => value.toString(16));
 
@@ -18,6 +20,8 @@ const groups: readonly (readonly [string, readonly SystemCase[]])[] = [
   ['debugging', debugCases],
   ['self-modifying code', selfModifyingCases],
   ['modes and models', modeCases],
+  ['virtual interrupt flag', virtualFlagCases],
+  ['counters and machine checks', counterCases],
 ];
 
 describe.each(groups)('%s', (_group, cases) => {

@@ -70,6 +70,8 @@ export function runProgram(text: string, options: ProgramOptions = {}): Outcome 
       return 0x30;
     },
     timestamp: () => cpu.instructionCount,
+    cycles: () => cpu.instructionCount,
+    performanceInterrupt: () => cpu.setInterruptLine(true),
   });
   const image = assemble(text, options.real ? ['REAL'] : []);
   cpu.u8.set(image, cpu.map.ram + LOAD_ADDRESS);
@@ -83,7 +85,7 @@ export function runProgram(text: string, options: ProgramOptions = {}): Outcome 
       if (cpu.get32(FIELD.interruptPending) === 0) break;
       continue;
     }
-    cpu.run(options.slice ?? 50);
+    cpu.run(Math.max(1, Math.min(options.slice ?? 50, cpu.performance.countAtOverflow(1) - cpu.instructionCount)));
   }
   const log = logged.split('\n').filter((line) => line !== '').map((line) => parseInt(line, 16));
   return { log, activity: cpu.activity, cpu };

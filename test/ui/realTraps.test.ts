@@ -62,7 +62,7 @@ interface Listed {
   readonly cause: string;
   readonly answer: string;
 }
-/** What the table shows, oldest first; INT 30h is how a probe that was not caught comes back. */
+/** What the table shows, oldest first, without interrupts, which come when they come; INT 30h is how a probe that was not caught comes back. */
 async function listed(app: Page): Promise<Listed[]> {
   const all = await rows(app).evaluateAll((elements) =>
     elements.map((element) => [...element.children].map((cell) => cell.textContent!.trim())),
@@ -71,6 +71,11 @@ async function listed(app: Page): Promise<Listed[]> {
     .sort((a, b) => Number(a[0]!.replace(/\D/g, '')) - Number(b[0]!.replace(/\D/g, '')))
     .map((cells) => ({ code: cells[3]!, cause: cells[4]!, answer: cells[6]! }))
     .filter(({ code }) => code !== 'interrupt');
+}
+/** What the table shows as soon as it is that many. */
+async function settled(app: Page, count: number): Promise<Listed[]> {
+  await expect.poll(async () => (await listed(app)).length).toBe(count);
+  return listed(app);
 }
 type Audit = { rows: { instruction: string; user: number }[] };
 const userCounts = async (app: Page): Promise<Map<string, number>> =>
@@ -85,9 +90,7 @@ test('chapter 3: the instructions that trap, all of them and nothing else, in or
   await openTraps(app);
   await press(app, KEY[3]);
   await expectScreen(app, id, /chapter 3 of 7[^]*So far the x86/);
-  await expect(rows(app)).toHaveCount(TRAPPING.length);
-  const seen = await listed(app);
-  expect(seen).toHaveLength(TRAPPING.length);
+  const seen = await settled(app, TRAPPING.length);
   for (const [index, [code, cause, answer]] of TRAPPING.entries()) {
     expect(seen[index]!.code).toMatch(code);
     expect(seen[index]!.cause).toMatch(cause);
@@ -101,8 +104,7 @@ test('chapter 4: what lies makes no trap, is answered from the guest and counted
   const before = await userCounts(app);
   await press(app, KEY[4]);
   await expectScreen(app, id, /chapter 4 of 7[^]*No trap, no chance/);
-  await expect(rows(app)).toHaveCount(11 + ANSWERED.length);
-  const seen = await listed(app);
+  const seen = await settled(app, 11 + ANSWERED.length);
   expect(seen.filter(({ cause }) => cause.startsWith('#'))).toEqual([]);
   expect(seen.filter(({ code }) => code === 'int 30h')).toHaveLength(11);
   const answered = seen.filter(({ code }) => code !== 'int 30h');

@@ -315,7 +315,10 @@ class LoopBuilder {
     const f = this.#f;
     // Blocks by place: pseudo-records, hot and warm handlers, then fused pairs; the table maps indexes to them. The helper
     // block is outermost, so that it is the table's default and comes last.
-    const inLoop = ({ tier }: HandlerSpecification): boolean => tier === 'hot' || tier === 'warm';
+    // The wide loop has more of them, and the optimiser's time grows faster than their number: its warm handlers are called as
+    // the cold ones are.
+    const tableBase = this.#width === 64 ? handlerTable.warmBase : handlerTable.coldBase;
+    const inLoop = ({ index }: HandlerSpecification): boolean => index < tableBase;
     const singles = handlerTable.handlers.filter((found) => inLoop(found) && belongs(found, this.#width));
     const pairs = handlerTable.fused.filter((pair) => belongs(pair.first, this.#width) && belongs(pair.second, this.#width));
     const count = PSEUDO_COUNT + singles.length + pairs.length + 1;
@@ -325,8 +328,8 @@ class LoopBuilder {
     const byIndex = new Array<Label>(PSEUDO_COUNT + handlerTable.handlers.length + handlerTable.fused.length).fill(opened[0]);
     for (let index = 0; index < PSEUDO_COUNT; index++) if (index !== PSEUDO.crossing) byIndex[index] = blockOf(index);
     [...singles, ...pairs].forEach(({ index }, position) => (byIndex[index] = blockOf(PSEUDO_COUNT + position)));
-    // The cold ones share the last block.
-    for (let index = handlerTable.coldBase; index < handlerTable.helperBase; index++) byIndex[index] = blockOf(count - 1);
+    // Those that are called through the table share the last block.
+    for (let index = tableBase; index < handlerTable.helperBase; index++) byIndex[index] = blockOf(count - 1);
     f.brTable(load16U(this.#record, RECORD.handler), byIndex, opened[0]);
     for (let place = 0; place < count; place++) {
       f.close();
@@ -475,7 +478,7 @@ class LoopBuilder {
   }
 
   #callCold(labels: LoopLabels, outOfBudget: Label): void {
-    const number = sub(load16U(this.#record, RECORD.handler), i32(handlerTable.coldBase));
+    const number = sub(load16U(this.#record, RECORD.handler), i32(handlerTable.warmBase));
     this.#afterWarm(this.#f.callIndirect(this.#coldType, 'i32', number, this.#cpu, this.#record), labels, outOfBudget);
   }
 
@@ -561,7 +564,8 @@ export function buildInterpreter(map: MemoryMap): Uint8Array<ArrayBuffer> {
   }
   const cold = handlerTable.handlers.filter(({ tier }) => tier === 'cold').map((found) => defineWarm(module, found, memory, call, map));
   const types = {
-    cold: module.setTable(cold, { parameters: ['i32', 'i32'], results: ['i32'] }, 'functions'),
+    // By handler number from the first warm one on.
+    cold: module.setTable([...warm.values(), ...cold], { parameters: ['i32', 'i32'], results: ['i32'] }, 'functions'),
     region: module.typeOf(REGION_TYPE),
   };
   for (const [width, name] of [[32, 'run'], [64, 'run64']] as const) {

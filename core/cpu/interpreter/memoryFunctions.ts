@@ -7,7 +7,7 @@ import {
 import { FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
 import type { FunctionReference, ModuleBuilder, ValueType } from '../emit/wasmEncoder.ts';
 import { PHYSICAL_BITS } from '../state/cpuModels.ts';
-import { FIELD, SLOT, SS, TLB, TLB_USER } from '../state/layout.ts';
+import { ARMED, FIELD, SLOT, SS, TLB, TLB_USER } from '../state/layout.ts';
 import type { MemoryMap } from '../state/memoryMap.ts';
 import { PHYSICAL_CODE, PHYSICAL_READ, PHYSICAL_WRITE } from '../../mmu/physicalMap.ts';
 
@@ -16,9 +16,6 @@ export const ACCESS = { write: 1, user: 2, fetch: 4 } as const;
 
 /** Accesses to a page that must take the slow path, where they are compared with data breakpoints. */
 export const WATCHED = { reads: 1, writes: 2 } as const;
-
-/** Bits of `breakpointsArmed`: data breakpoints, and alignment checks of user mode. */
-export const ARMED = { breakpoints: 1, alignment: 2 } as const;
 
 /** What `translate` returns when the address is not RAM (or is ROM and the access writes); 0 is a fault. */
 export const NOT_RAM = 1;
@@ -183,7 +180,7 @@ function checkRights(f: FunctionBuilder, l: RightsLocals, fault: Label): void {
   f.brIf(fault, and(l.noExecute, isFetch));
   // The kernel on a user page (SDM 3A 4.6): no execution under SMEP; no data under SMAP but with EFLAGS.AC, which does
   // not count for what user mode makes the processor look at.
-  f.if(and(and(l.cr4, i32(CR4_SMEP | CR4_SMAP)), and(eqz(l.isUser), ne(and(l.rights, i32(PTE.US)), i32(0)))), () => {
+  f.if(and(ne(and(l.cr4, i32(CR4_SMEP | CR4_SMAP)), i32(0)), and(eqz(l.isUser), ne(and(l.rights, i32(PTE.US)), i32(0)))), () => {
     f.if(
       isFetch,
       () => f.brIf(fault, and(l.cr4, i32(CR4_SMEP))),
@@ -238,6 +235,11 @@ function walkLegacy(
   f.if(
     and(and(shrU(pde, 7), i32(1)), and(shrU(l.cr4, 4), i32(1))),
     () => {
+      // Bits 20..13 are address bits, bit 21 is reserved (SDM 3A table 4-4).
+      f.if(and(pde, i32(1 << 21)), () => {
+        f.set(l.present, i32(RESERVED_FAULT));
+        f.br(fault);
+      });
       permit();
       markLeaf(f, l, pdeHost, pde);
       const high = shl(extendU(and(shrU(pde, 13), i32(0xff))), 32);

@@ -2,6 +2,7 @@
 import {
   add, and, eq, eqz, extendU, geU, i32, i64, type I32, type I64, load64, or, select, shrU, store64, xor,
 } from '../emit/expressions.ts';
+import { CR4 } from '../state/cpuModels.ts';
 import { FIELD, FLAG, RAX, RBP, RSP } from '../state/layout.ts';
 import { narrow, type Semantics, type SemanticsContext, signedWide, truncate, unsignedWide } from './context.ts';
 import { condition, carryFlag, overflowFlag, readEflags, setCarryOverflow, writeArithmeticFlags } from './flags.ts';
@@ -93,13 +94,25 @@ export const changeDirection =
 const interruptFlagAllowed = (x: SemanticsContext): I32 =>
   geU(and(shrU(x.eflags(), 12), i32(3)), x.field32(FIELD.cpl));
 
-/** SDM 2A CLI where VME and PVI are off. In virtual-8086 mode CPL is 3, so IOPL decides alike. */
+/** In ring 3 with CPL above IOPL: the CR4 bit that gives CLI a virtual flag to act on, zero without (SDM 3B 21.3.2, 21.4). */
+const virtualFlagBit = (x: SemanticsContext): I32 => {
+  const enable = select(and(x.eflags(), i32(FLAG.VM)), i32(CR4.VME), i32(CR4.PVI));
+  return select(eq(x.field32(FIELD.cpl), i32(3)), and(x.field32(FIELD.cr4), enable), i32(0));
+};
+
+/** SDM 2A CLI. In virtual-8086 mode CPL is 3, so IOPL decides alike. */
 export const clearInterruptFlag: Semantics = (x) => {
   // The one sensitive instruction that is no helper counts itself.
   const counter = x.f.let(add(x.cpu, select(eq(x.field32(FIELD.cpl), i32(3)), i32(8), i32(0))));
   x.f.do(store64(counter, add(load64(counter, FIELD.cliCounts), i64(1)), FIELD.cliCounts));
-  x.raiseIf(eqz(interruptFlagAllowed(x)), 13, 0);
-  x.setEflags(and(x.eflags(), i32(~FLAG.IF)));
+  x.f.if(
+    interruptFlagAllowed(x),
+    () => x.setEflags(and(x.eflags(), i32(~FLAG.IF))),
+    () => {
+      x.raiseIf(eqz(virtualFlagBit(x)), 13, 0);
+      x.setEflags(and(x.eflags(), i32(~FLAG.VIF)));
+    },
+  );
 };
 
 /** SDM 2D XLAT. */

@@ -1,14 +1,15 @@
 // String instructions (SDM 2 MOVS, STOS, LODS, SCAS, CMPS), with and without REP.
 //
-// Each turn of the handler does one piece: a run inside one page of each operand as a bulk operation, or a bounded number
-// of elements. It then asks to be dispatched again, so that interrupts come in between with the registers exact
-// (SDM 2B REP: the state of an interrupted string instruction is that between two iterations).
+// Each turn of the handler does one piece: a run inside one page of each operand, as a bulk operation where the TLB allows
+// it, or a bounded number of elements. It then asks to be dispatched again, so that interrupts come in between with the
+// registers exact (SDM 2B REP: the state of an interrupted string instruction is that between two iterations). A turn counts
+// as an instruction, so where it ends follows from the registers alone, never from what the TLB holds.
 import {
   add, and, copyMemory, divU, eq, eqz, extendU, fillMemory, gtU, i32, i64, type I32, type I64, ltU, mul, ne, or, select,
   sub, wrap, xor,
 } from '../emit/expressions.ts';
 import type { Local } from '../emit/functionBuilder.ts';
-import { FIELD, FLAG, RAX, RCX, RDI, RSI } from '../state/layout.ts';
+import { ARMED, FIELD, FLAG, RAX, RCX, RDI, RSI } from '../state/layout.ts';
 import { narrow, type SemanticsContext, type Size, truncate, typeOf, type Value } from './context.ts';
 import { subFlags } from './flags.ts';
 
@@ -52,11 +53,11 @@ function setPointer(x: StringContext, index: number, mask: I64, value: I64): voi
 }
 
 /**
- * Runs `element` once, or up to CX times; `stop` ends a repetition early after the element. `finish` follows the last one: flags
+ * Runs `element` once, or up to CX times, at most `limit` a turn; `stop` ends a repetition early after the element. `finish` follows the last one: flags
  * change with the whole instruction, so that a fault leaves them as they were before it (SDM 2B REP).
  */
 function repeated(
-  x: StringContext, repeat: Repeat, r: Registers, element: () => void, stop?: () => I32, finish: () => void = () => {},
+  x: StringContext, repeat: Repeat, r: Registers, element: () => void, limit: I32, stop?: () => I32, finish: () => void = () => {},
 ): void {
   if (repeat === 'none') {
     element();
@@ -66,8 +67,8 @@ function repeated(
   const { f } = x;
   const turns = f.local('i32');
   // Traps follow each iteration (SDM 3B 17.3.1.4).
-  const traps = or(and(x.eflags(), i32(FLAG.TF)), x.field32(FIELD.breakpointsArmed));
-  f.set(turns, select(traps, i32(1), i32(ELEMENTS_PER_TURN)));
+  const traps = or(and(x.eflags(), i32(FLAG.TF)), and(x.field32(FIELD.breakpointsArmed), i32(ARMED.breakpoints)));
+  f.set(turns, select(traps, i32(1), limit));
   const exhausted = (): I32 => eqz(and(x.register(RCX, 64) as I64, r.mask));
   f.block((empty) => {
     f.brIf(empty, exhausted());
@@ -99,6 +100,7 @@ function runLength(x: StringContext, r: Registers, bytesLeft: I32): Local<'i32'>
   return count;
 }
 
+const atLeastOne = (count: I32): I32 => select(count, count, i32(1));
 const smaller = (a: I32, b: I32): I32 => select(ltU(a, b), a, b);
 
 /** Advances pointers and counter by a bulk run and comes back for the rest. */
@@ -116,22 +118,24 @@ export const moveString =
   (x) => {
     const { f } = x;
     const r = registers(x);
-    const oneByOne = (): void =>
-      repeated(x, repeat, r, () => {
-        const from = pointer(x, RSI, r.mask), to = pointer(x, RDI, r.mask);
-        x.writeTarget(to, x.size, x.readSource(from, x.size));
-        setPointer(x, RSI, r.mask, add(from, r.step));
-        setPointer(x, RDI, r.mask, add(to, r.step));
-      });
+    const element = (): void => {
+      const from = pointer(x, RSI, r.mask), to = pointer(x, RDI, r.mask);
+      x.writeTarget(to, x.size, x.readSource(from, x.size));
+      setPointer(x, RSI, r.mask, add(from, r.step));
+      setPointer(x, RDI, r.mask, add(to, r.step));
+    };
     if (repeat === 'none') {
-      oneByOne();
+      element();
       return;
     }
+    const limit = f.local('i32');
+    f.set(limit, i32(ELEMENTS_PER_TURN));
     f.block((bulkDone) => {
       f.block((single) => {
         f.brIf(single, and(x.eflags(), i32(FLAG.DF | FLAG.TF)));
         const from = pointer(x, RSI, r.mask), to = pointer(x, RDI, r.mask);
         const count = runLength(x, r, f.let(smaller(f.let(toPageEnd(from)), f.let(toPageEnd(to)))));
+        f.set(limit, atLeastOne(count));
         f.brIf(single, ltU(count, i32(2)));
         const bytes = f.let(mul(count, i32(x.size / 8)));
         const target = x.hostRun('target', to, bytes);
@@ -144,7 +148,7 @@ export const moveString =
         finishRun(x, r, [[RSI, from], [RDI, to]], count);
         f.br(bulkDone);
       });
-      oneByOne();
+      repeated(x, repeat, r, element, limit);
     });
   };
 
@@ -154,27 +158,29 @@ export const storeString =
   (x) => {
     const { f } = x;
     const r = registers(x);
-    const oneByOne = (): void =>
-      repeated(x, repeat, r, () => {
-        const to = pointer(x, RDI, r.mask);
-        x.writeTarget(to, x.size, x.register(RAX, x.size));
-        setPointer(x, RDI, r.mask, add(to, r.step));
-      });
+    const element = (): void => {
+      const to = pointer(x, RDI, r.mask);
+      x.writeTarget(to, x.size, x.register(RAX, x.size));
+      setPointer(x, RDI, r.mask, add(to, r.step));
+    };
     if (repeat === 'none') {
-      oneByOne();
+      element();
       return;
     }
+    const limit = f.local('i32');
+    f.set(limit, i32(ELEMENTS_PER_TURN));
     f.block((bulkDone) => {
       f.block((single) => {
         f.brIf(single, and(x.eflags(), i32(FLAG.DF | FLAG.TF)));
         const to = pointer(x, RDI, r.mask);
+        const count = runLength(x, r, f.let(toPageEnd(to)));
+        f.set(limit, atLeastOne(count));
         const low = f.let(and(x.register(RAX, 32) as I32, i32(0xff)));
         if (x.size !== 8) {
           // Only a value of equal bytes, zero above all, is a fill.
           const spread = mul(extendU(low), i64(0x0101010101010101n));
           f.brIf(single, ne(truncate(narrow(spread, x.size), x.size), x.register(RAX, x.size)));
         }
-        const count = runLength(x, r, f.let(toPageEnd(to)));
         f.brIf(single, ltU(count, i32(2)));
         const bytes = f.let(mul(count, i32(x.size / 8)));
         const target = x.hostRun('target', to, bytes);
@@ -183,7 +189,7 @@ export const storeString =
         finishRun(x, r, [[RDI, to]], count);
         f.br(bulkDone);
       });
-      oneByOne();
+      repeated(x, repeat, r, element, limit);
     });
   };
 
@@ -196,7 +202,7 @@ export const loadString =
       const from = pointer(x, RSI, r.mask);
       x.setRegister(RAX, x.size, x.readSource(from, x.size));
       setPointer(x, RSI, r.mask, add(from, r.step));
-    });
+    }, i32(ELEMENTS_PER_TURN));
   };
 
 /** The comparison's operands: kept for the flags at the end. */
@@ -224,7 +230,7 @@ export const scanString =
       compared.set(x.register(RAX, x.size), x.readTarget(to, x.size));
       setPointer(x, RDI, r.mask, add(to, r.step));
     };
-    repeated(x, repeat, r, element, compared.stop, compared.flags);
+    repeated(x, repeat, r, element, i32(ELEMENTS_PER_TURN), compared.stop, compared.flags);
   };
 
 /** SDM 2A CMPS: DS:[SI] - ES:[DI]. */
@@ -241,5 +247,5 @@ export const compareString =
       setPointer(x, RSI, r.mask, add(from, r.step));
       setPointer(x, RDI, r.mask, add(to, r.step));
     };
-    repeated(x, repeat, r, element, compared.stop, compared.flags);
+    repeated(x, repeat, r, element, i32(ELEMENTS_PER_TURN), compared.stop, compared.flags);
   };

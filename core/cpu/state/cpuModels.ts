@@ -45,10 +45,10 @@ const CR4_FEATURES: Readonly<Record<keyof typeof CR4, Feature>> = {
   OSXMMEXCPT: 'SSE', UMIP: 'UMIP', FSGSBASE: 'FSGSBASE', PCIDE: 'PCID', OSXSAVE: 'XSAVE', SMEP: 'SMEP', SMAP: 'SMAP',
 };
 
-const PENTIUM = ['FPU', 'DE', 'PSE', 'TSC', 'MSR', 'CX8', 'APIC', 'MMX'] as const;
-const PENTIUM_3 = [...PENTIUM, 'PAE', 'SEP', 'PGE', 'CMOV', 'PSE36', 'FXSR', 'SSE'] as const;
+const PENTIUM = ['FPU', 'VME', 'DE', 'PSE', 'TSC', 'MSR', 'MCE', 'CX8', 'APIC', 'MMX'] as const;
+const PENTIUM_3 = [...PENTIUM, 'PAE', 'SEP', 'PGE', 'MCA', 'CMOV', 'PSE36', 'FXSR', 'SSE'] as const;
 const CORE_2 = [
-  ...PENTIUM_3, 'MTRR', 'MCE', 'MCA', 'PAT', 'CLFSH', 'SSE2', 'SSE3', 'SSSE3', 'CX16', 'SYSCALL', 'NX', 'LM', 'LAHF',
+  ...PENTIUM_3, 'MTRR', 'PAT', 'CLFSH', 'SSE2', 'SSE3', 'SSSE3', 'CX16', 'SYSCALL', 'NX', 'LM', 'LAHF',
 ] as const;
 const X86_64_V2 = [
   ...CORE_2, 'SSE41', 'SSE42', 'POPCNT', 'PCID', 'RDTSCP', 'PDPE1GB', 'FSGSBASE', 'SMEP', 'SMAP', 'UMIP', 'INVPCID', 'INVARIANT_TSC',
@@ -72,6 +72,15 @@ export const cpuModels = {
 /** Physical and linear address bits (CPUID.80000008h:EAX). */
 export const PHYSICAL_BITS = 40;
 const LINEAR_BITS = 48;
+
+/** Counters of the P6 family before architectural performance monitoring (SDM 3B 19.6.3). */
+export const P6_COUNTERS = { number: 2, width: 40 } as const;
+/** General-purpose counters of architectural performance monitoring; 0: none. */
+export const generalCounters = (given: CpuModel): number => (given.maxLeaf < 0xa ? 0 : given.maxLeaf === 0xa ? 2 : 4);
+/** The Core 2 records its last branches; virtual processors do not, and systems ask those that say what they are. */
+export const hasLastBranches = (given: CpuModel): boolean => generalCounters(given) === 2;
+/** Version 2, width 48, seven events known, of which those below are unavailable: LLC references and misses, branches. */
+const MONITORING = { version: 2, width: 48, events: 7, unavailable: 0x78, fixed: 3 } as const;
 
 /** The time-stamp counter and the local APIC's timer run at 1 GHz; the core crystal too. */
 const CLOCK_HERTZ = 1_000_000_000;
@@ -164,6 +173,10 @@ function modelLeaf(given: CpuModel, leaf: number, subLeaf: number, state: CpuidS
       return [1, 0, 0, 0];
     case 7:
       return subLeaf === 0 ? [0, bits(7, 'ebx'), bits(7, 'ecx'), bits(7, 'edx')] : [0, 0, 0, 0];
+    case 0xa: {
+      const { version, width, events, unavailable, fixed } = MONITORING;
+      return [version | (generalCounters(given) << 8) | (width << 16) | (events << 24), unavailable, 0, fixed | (width << 5)];
+    }
     case 0x15:
       return [1, 1, CLOCK_HERTZ, 0];
     case 0x16:

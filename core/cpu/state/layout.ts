@@ -115,6 +115,8 @@ export const FIELD = {
   tscAux: 3816,
   pat: 3824,
   xcr0: 3832,
+  /** IGNNE#: x87 errors are ignored while CR0.NE is clear. */
+  ignoreErrors: 4080,
   /** MXCSR bits that this model reserves beside the upper half: DAZ before SSE2. */
   mxcsrReserved: 4088,
 } as const;
@@ -143,6 +145,12 @@ export const SEGMENT = {
   attributes: 12,
   selector: 16,
 } as const;
+
+/** Bits of `breakpointsArmed`: data breakpoints, alignment checks of user mode, and an engine without a TLB. */
+export const ARMED = { breakpoints: 1, alignment: 2, uncached: 4 } as const;
+
+/** "Fault" of an x87 instruction that waits for an error to be reported through FERR# (SDM 1 8.7.2): no vector. */
+export const FLOATING_ERROR = 0x100;
 
 export const ES = 0, CS = 1, SS = 2, DS = 3, FS = 4, GS = 5, LDTR = 6, TR = 7;
 export const RAX = 0, RCX = 1, RDX = 2, RBX = 3, RSP = 4, RBP = 5, RSI = 6, RDI = 7;

@@ -4,7 +4,7 @@ import { raise, VECTOR } from './faults.ts';
 import { fromHalves } from '../state/addresses.ts';
 import { CR4, cr4Mask, type Feature, hasFeature, PHYSICAL_BITS } from '../state/cpuModels.ts';
 import { CS, EFER, FIELD, FS, GS, SEGMENT, TR } from '../state/layout.ts';
-import { breakpointsChanged } from './debugRegisters.ts';
+import { breakpointsChanged, reportDebug } from './debugRegisters.ts';
 
 export const CR0 = {
   PE: 1, MP: 2, EM: 4, TS: 8, ET: 0x10, NE: 0x20, WP: 0x10000, AM: 0x40000, NW: 0x20000000, CD: 0x40000000, PG: 0x80000000,
@@ -132,10 +132,10 @@ function debugRegister(cpu: Cpu, register: number): number {
 
 /** Any access with DR7.GD set traps first (SDM 3B 17.2.4). */
 function checkDebugAccess(cpu: Cpu): void {
-  const dr7 = FIELD.dr + 7 * 8, dr6 = FIELD.dr + 6 * 8;
+  const dr7 = FIELD.dr + 7 * 8;
   if ((cpu.get32(dr7) & 0x2000) === 0) return;
   cpu.set32(dr7, cpu.get32(dr7) & ~0x2000);
-  cpu.set32(dr6, cpu.get32(dr6) | 0x2000);
+  reportDebug(cpu, 0x2000);
   raise(VECTOR.DB);
 }
 
@@ -160,8 +160,8 @@ export function storeDebug(cpu: Cpu, index: number, value: number): void {
 
 const MSR = {
   P5_MC_ADDR: 0x0, P5_MC_TYPE: 0x1, TSC: 0x10, PLATFORM_ID: 0x17, EBL_CR_POWERON: 0x2a, TSC_ADJUST: 0x3b, BIOS_UPDT_TRIG: 0x79,
-  BIOS_SIGN_ID: 0x8b, PERFCTR0: 0xc1, PERFCTR1: 0xc2, MTRRCAP: 0xfe, ARCH_CAPABILITIES: 0x10a, BBL_CR_CTL3: 0x11e, SYSENTER_CS: 0x174,
-  SYSENTER_ESP: 0x175, SYSENTER_EIP: 0x176, MCG_CAP: 0x179, MCG_STATUS: 0x17a, EVNTSEL0: 0x186, EVNTSEL1: 0x187, MISC_ENABLE: 0x1a0,
+  BIOS_SIGN_ID: 0x8b, MTRRCAP: 0xfe, ARCH_CAPABILITIES: 0x10a, BBL_CR_CTL3: 0x11e, SYSENTER_CS: 0x174,
+  SYSENTER_ESP: 0x175, SYSENTER_EIP: 0x176, MCG_CAP: 0x179, MCG_STATUS: 0x17a, MISC_ENABLE: 0x1a0,
   DEBUGCTL: 0x1d9, PAT: 0x277, MTRR_DEF_TYPE: 0x2ff, MC0_CTL: 0x400, EFER: 0xc0000080, STAR: 0xc0000081, LSTAR: 0xc0000082,
   CSTAR: 0xc0000083, SFMASK: 0xc0000084, FS_BASE: 0xc0000100, GS_BASE: 0xc0000101, KERNEL_GS_BASE: 0xc0000102, TSC_AUX: 0xc0000103,
 } as const;
@@ -174,8 +174,7 @@ const range = (from: number, count: number): number[] => Array.from({ length: co
 
 /** Registers that exist by feature, read as they were written, and do nothing else: there are no caches and no errors. */
 const STORED: ReadonlyMap<number, Feature> = new Map<number, Feature>([
-  ...([MSR.EBL_CR_POWERON, MSR.BBL_CR_CTL3, MSR.DEBUGCTL, MSR.BIOS_UPDT_TRIG, MSR.BIOS_SIGN_ID, MSR.PERFCTR0, MSR.PERFCTR1,
-    MSR.EVNTSEL0, MSR.EVNTSEL1] as const).map((index): [number, Feature] => [index, 'CMOV']),
+  ...([MSR.EBL_CR_POWERON, MSR.BBL_CR_CTL3, MSR.DEBUGCTL, MSR.BIOS_UPDT_TRIG, MSR.BIOS_SIGN_ID] as const).map((index): [number, Feature] => [index, 'CMOV']),
   ...[...FIXED_MTRRS, ...range(0x200, 2 * VARIABLE_MTRRS), MSR.MTRR_DEF_TYPE].map((index): [number, Feature] => [index, 'MTRR']),
   ...[MSR.MCG_STATUS, ...range(MSR.MC0_CTL, 4 * BANKS)].map((index): [number, Feature] => [index, 'MCA']),
   [MSR.MISC_ENABLE, 'LM'],
@@ -219,6 +218,7 @@ export function knownMsrs(cpu: Cpu): readonly number[] {
   const has = (feature: Feature): boolean => hasFeature(cpu.model, feature);
   return [
     MSR.TSC,
+    ...cpu.performance.msrs, ...cpu.lastBranches.msrs,
     ...Object.keys(FIELDS).map(Number).filter((index) => fieldOf(cpu, index) !== null),
     ...Object.entries(CONSTANT).flatMap(([index, [feature]]) => (has(feature) ? [Number(index)] : [])),
     ...[...STORED].flatMap(([index, feature]) => (has(feature) ? [index] : [])),
@@ -235,18 +235,16 @@ export function readMsr(cpu: Cpu, index: number): readonly [number, number] {
   if (constant !== undefined && hasFeature(cpu.model, constant[0])) return constant[1];
   const stored = STORED.get(index);
   if (stored !== undefined && hasFeature(cpu.model, stored)) return cpu.msrs.get(index) ?? INITIAL[index] ?? [0, 0];
-  const platform = cpu.host.readMsr(index);
+  const platform = cpu.performance.read(index) ?? cpu.lastBranches.read(index) ?? cpu.host.readMsr(index);
   if (platform !== null) return platform;
   cpu.host.guestError('RDMSR of an unknown register', { msr: index });
   return raise(VECTOR.GP, 0);
 }
 
-/** RDPMC: the two counters of the P6, 40 bits each (SDM 3B 19.7). They stand still: no event is ever counted. */
+/** RDPMC (SDM 2B): for user mode if CR4.PCE lets it. */
 export function readPerformanceCounter(cpu: Cpu, index: number): readonly [number, number] {
   if (cpu.cpl !== 0 && (cpu.cr4 & CR4.PCE) === 0) raise(VECTOR.GP, 0);
-  if (index > 1) raise(VECTOR.GP, 0);
-  const [low, high] = cpu.msrs.get(MSR.PERFCTR0 + index) ?? [0, 0];
-  return [low, high & 0xff];
+  return cpu.performance.readCounter(index);
 }
 
 export function writeMsr(cpu: Cpu, index: number, low: number, high: number): void {
@@ -263,12 +261,53 @@ export function writeMsr(cpu: Cpu, index: number, low: number, high: number): vo
   if (index === MSR.P5_MC_ADDR || index === MSR.P5_MC_TYPE) return;
   const stored = STORED.get(index);
   if (stored !== undefined && hasFeature(cpu.model, stored)) {
-    cpu.msrs.set(index, [low, high]);
+    cpu.msrs.set(index, storable(cpu, index, low, high));
     return;
   }
-  if (cpu.host.writeMsr(index, low, high)) return;
+  if (cpu.performance.write(index, low, high) || cpu.lastBranches.write(index, low, high) || cpu.host.writeMsr(index, low, high)) return;
   cpu.host.guestError('WRMSR of an unknown register', { msr: index });
   raise(VECTOR.GP, 0);
+}
+
+/** Memory types that MTRRs know (SDM 3A table 11-8). */
+const isRangeType = (type: number): boolean => [0, 1, 4, 5, 6].includes(type & 0xff);
+
+/** What an MTRR may hold (SDM 3A 11.11.2): types that exist, and no reserved bits in the default's. */
+function isRange(index: number, low: number, high: number): boolean {
+  if (index === MSR.MTRR_DEF_TYPE) return isRangeType(low) && (low & ~0xcff) === 0 && high === 0;
+  if (FIXED_MTRRS.includes(index)) return [low, high].every((word) => [0, 8, 16, 24].every((shift) => isRangeType(word >>> shift)));
+  return (index & 1) === 0 ? isRangeType(low) && (low & 0xf00) === 0 : (low & 0x7ff) === 0;
+}
+
+/** DEBUGCTL: last-branch records, single-stepping on branches; trace messages are not there, and read back clear. */
+const DEBUGCTL = { LBR: 1, BTF: 2, KNOWN: 0x1fc7 } as const;
+/** MCG_STATUS: RIPV, EIPV, MCIP (SDM 3B 15.3.1.2). */
+const MCG_STATUS_BITS = 7;
+
+/** What a stored register keeps of a value; faults for what it does not take. */
+function storable(cpu: Cpu, index: number, low: number, high: number): readonly [number, number] {
+  const refuse = (isWrong: boolean): void => {
+    if (isWrong) raise(VECTOR.GP, 0);
+  };
+  if (index === MSR.DEBUGCTL) {
+    refuse(high !== 0 || (low & ~DEBUGCTL.KNOWN) !== 0);
+    cpu.lastBranches.active = cpu.lastBranches.exists && (low & DEBUGCTL.LBR) !== 0;
+    return [low & (DEBUGCTL.BTF | (cpu.lastBranches.exists ? DEBUGCTL.LBR : 0)), 0];
+  }
+  refuse(STORED.get(index) === 'MTRR' && !isRange(index, low, high));
+  if (index === MSR.MCG_STATUS) refuse(high !== 0 || (low & ~MCG_STATUS_BITS) !== 0);
+  // MCi_STATUS, ADDR and MISC are cleared by software, never set (SDM 3B 15.3.2.2 to 15.3.2.4); MCi_CTL takes all.
+  const bank = index - MSR.MC0_CTL;
+  if (bank >= 0 && bank < 4 * BANKS && (bank & 3) !== 0) refuse(low !== 0 || high !== 0);
+  return [low, high];
+}
+/** Single-stepping traps behind taken branches only (SDM 3B 17.4.3). */
+export const stepsOnBranches = (cpu: Cpu): boolean => ((cpu.msrs.get(MSR.DEBUGCTL)?.[0] ?? 0) & DEBUGCTL.BTF) !== 0;
+/** A debug exception ends it, and the recording of branches (SDM 3B 17.4.1). */
+export function endBranchSteps(cpu: Cpu): void {
+  if (!stepsOnBranches(cpu) && !cpu.lastBranches.active) return;
+  cpu.msrs.set(MSR.DEBUGCTL, [0, 0]);
+  cpu.lastBranches.active = false;
 }
 
 /** Memory types that PAT knows (SDM 3A table 11-10): 2 and 3 are reserved. */

@@ -1,7 +1,6 @@
 // Debug registers (SDM 3B 17.2): data and I/O breakpoints as traps, instruction breakpoints as faults.
 import type { Cpu } from '../cpu.ts';
-import { ARMED } from '../interpreter/memoryFunctions.ts';
-import { FIELD } from '../state/layout.ts';
+import { ARMED, FIELD } from '../state/layout.ts';
 
 const DR7 = FIELD.dr + 7 * 8;
 /** R/W field of DR7. */
@@ -14,13 +13,19 @@ const kindOf = (cpu: Cpu, index: number): number => (cpu.get32(DR7) >>> (16 + in
 /** Length in bytes: encodings 0, 1, 2, 3 are 1, 2, 8, 4. */
 const lengthOf = (cpu: Cpu, index: number): number => [1, 2, 8, 4][(cpu.get32(DR7) >>> (18 + index * 4)) & 3];
 
+/** DR6 of a debug exception: B0 to B3 are its own, the others stay until software clears them (SDM 3B 17.2.3). */
+export function reportDebug(cpu: Cpu, bits: number): void {
+  const dr6 = FIELD.dr + 6 * 8;
+  cpu.set32(dr6, (cpu.get32(dr6) & ~15) | bits);
+}
+
 /** To be called when DR7 or the debugger's watches change: pages with data breakpoints lose their TLB tags. */
 export function breakpointsChanged(cpu: Cpu): void {
   let data = false;
   for (let index = 0; index < 4; index++) {
     if (enabled(cpu, index) && kindOf(cpu, index) !== KIND.execute && kindOf(cpu, index) !== KIND.io) data = true;
   }
-  const kept = cpu.get32(FIELD.breakpointsArmed) & ARMED.alignment;
+  const kept = (cpu.get32(FIELD.breakpointsArmed) & ARMED.alignment) | (cpu.engine === 'interpreter-uncached' ? ARMED.uncached : 0);
   cpu.set32(FIELD.breakpointsArmed, (data || cpu.hasWatches ? ARMED.breakpoints : 0) | kept);
   cpu.flushTlb(false);
 }

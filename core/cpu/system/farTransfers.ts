@@ -135,8 +135,7 @@ function gateTarget(cpu: Cpu, gate: Descriptor, selector: number): GateTarget {
 function jumpThroughGate(cpu: Cpu, gate: Descriptor, selector: number, next: number): void {
   const task = taskOf(cpu, gate, selector);
   if (task !== null) {
-    cpu.rip = next;
-    switchTask(cpu, task, 'jump', null);
+    switchTask(cpu, task, 'jump', null, next);
     return;
   }
   const target = gateTarget(cpu, gate, selector);
@@ -147,8 +146,7 @@ function jumpThroughGate(cpu: Cpu, gate: Descriptor, selector: number, next: num
 function callThroughGate(cpu: Cpu, gate: Descriptor, selector: number, next: number): void {
   const task = taskOf(cpu, gate, selector);
   if (task !== null) {
-    cpu.rip = next;
-    switchTask(cpu, task, 'call', null);
+    switchTask(cpu, task, 'call', null, next);
     return;
   }
   const target = gateTarget(cpu, gate, selector);

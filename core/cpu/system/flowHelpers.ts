@@ -9,6 +9,7 @@ import { mergeFlags } from './returns.ts';
 import { syscall, sysret } from './longMode.ts';
 import type { Operands } from './operands.ts';
 import { Stack } from './stack.ts';
+import { actsOnVirtualFlag, clearVirtualFlag, mergeVirtual, setVirtualFlag, usesExtensions, virtualImage } from './virtualFlags.ts';
 import { hasFeature } from '../state/cpuModels.ts';
 
 /** The run loop must look when an interrupt can come in or single-stepping starts. */
@@ -38,23 +39,25 @@ function interrupt(cpu: Cpu, vector: number, next: number, origin: 'software' | 
   return afterTransfer(cpu);
 }
 
-/** PUSHF (SDM 2B). In virtual-8086 mode IOPL below 3 faults. */
+/** PUSHF (SDM 2B). In virtual-8086 mode IOPL below 3 faults, but for 16 bits under VME. */
 const pushFlags: HelperBody = (cpu, o) => {
-  if (cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  const isVirtual = usesExtensions(cpu);
+  if (isVirtual && o.size === 4) raise(VECTOR.GP, 0);
   if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
   const stack = Stack.current(cpu);
-  stack.push(cpu.eflags & ~(FLAG.VM | FLAG.RF), o.width);
+  stack.push((isVirtual ? virtualImage(cpu) : cpu.eflags) & ~(FLAG.VM | FLAG.RF), o.width);
   stack.commit();
 };
 
 const popFlags: HelperBody = (cpu, o) => {
-  if (cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  const isVirtual = usesExtensions(cpu);
+  if (isVirtual && o.size === 4) raise(VECTOR.GP, 0);
   const stack = Stack.current(cpu);
   const value = stack.popWords(o.width)[0] | 0;
+  const merged = isVirtual ? mergeVirtual(cpu, value) : mergeFlags(cpu, value, o.size, cpu.cpl);
   stack.commit();
-  const merged = mergeFlags(cpu, value, o.size, cpu.cpl);
-  // POPF never changes VM, VIF and VIP, and clears RF.
-  const kept = FLAG.VM | FLAG.VIF | FLAG.VIP;
+  // POPF never changes VM and VIP, VIF under VME only, and clears RF.
+  const kept = FLAG.VM | FLAG.VIP | (isVirtual ? 0 : FLAG.VIF);
   cpu.eflags = (merged & ~(kept | FLAG.RF)) | (cpu.eflags & kept);
   if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
   return afterFlags(cpu, o.next);
@@ -62,7 +65,11 @@ const popFlags: HelperBody = (cpu, o) => {
 
 /** STI: the instruction behind it still runs before an interrupt (SDM 2B STI). */
 const setInterruptFlag: HelperBody = (cpu, o) => {
-  if (cpu.cpl > cpu.iopl && cpu.isProtected) raise(VECTOR.GP, 0);
+  if (actsOnVirtualFlag(cpu)) {
+    setVirtualFlag(cpu);
+    if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
+    return HELPER.next;
+  }
   const flags = cpu.get32(FIELD.eflags);
   if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags | FLAG.IF);
   if ((flags & FLAG.IF) !== 0) return HELPER.next;
@@ -76,8 +83,8 @@ const setInterruptFlag: HelperBody = (cpu, o) => {
 
 /** CLI where somebody wants to see it (SDM 2A CLI); otherwise it is no helper. */
 const clearInterruptFlag: HelperBody = (cpu) => {
-  if (cpu.cpl > cpu.iopl && cpu.isProtected) raise(VECTOR.GP, 0);
-  cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~FLAG.IF);
+  if (actsOnVirtualFlag(cpu)) clearVirtualFlag(cpu);
+  else cpu.set32(FIELD.eflags, cpu.get32(FIELD.eflags) & ~FLAG.IF);
   if (cpu.visibleFlags) cpu.host.exit('flags', cpu.eflags);
 };
 
@@ -184,10 +191,7 @@ export const flowHelpers: Readonly<Record<string, HelperBody>> = {
     return interrupt(cpu, VECTOR.OF, o.next, 'breakpoint');
   },
   interruptReturn: (cpu, o) =>
-    transfer(cpu, () => {
-      cpu.rip = o.next;
-      interruptReturn(cpu, o.width);
-    }, 1),
+    transfer(cpu, () => interruptReturn(cpu, o.width, o.next), 1),
   callFar: (cpu, o) => transfer(cpu, () => callFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.size, o.next)),
   jumpFar: (cpu, o) => transfer(cpu, () => jumpFar(cpu, o.imm & 0xffff, o.disp >>> 0, o.next)),
   callFarIndirect: (cpu, o) =>

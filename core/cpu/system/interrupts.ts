@@ -6,10 +6,12 @@ import {
   attributesOf, baseOf, checkStackSegment, type Descriptor, dplOf, dropInnerSegments, installSegment, isCode, isConforming,
   isNull, isPresent, limitOf, markAccessed, readDescriptor,
 } from './descriptors.ts';
+import { endBranchSteps } from './control.ts';
 import { deliverLong, returnLong } from './longMode.ts';
-import { checkReturnCode, mergeFlags } from './returns.ts';
+import { checkReturnCode, mergeFlags, returnedFlags } from './returns.ts';
 import { Stack } from './stack.ts';
 import { switchTask } from './tasks.ts';
+import { mergeVirtual, redirectInterrupt, usesExtensions } from './virtualFlags.ts';
 
 /** Vectors that push an error code. */
 const WITH_ERROR = new Set<number>([VECTOR.DF, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP, VECTOR.PF, VECTOR.AC]);
@@ -37,6 +39,7 @@ export function deliverFault(cpu: Cpu, vector: number, errorCode: number, isTrap
     const rip = cpu.rip;
     // Faults push RF set, but for those of instruction breakpoints: their handlers set it (SDM 3B 17.3.1.1).
     const isBreakpoint = current === VECTOR.DB && (cpu.get32(FIELD.dr + 6 * 8) & DR6_BD) === 0;
+    if (current === VECTOR.DB) endBranchSteps(cpu);
     const second = attemptDelivery(cpu, current, error, (isTrap && attempt === 0) || isBreakpoint ? 'trap' : 'fault');
     if (second === null) return;
     cpu.rip = rip;
@@ -116,7 +119,10 @@ function deliverReal(cpu: Cpu, vector: number, rip: number): void {
 }
 
 function deliverProtected(cpu: Cpu, vector: number, origin: Origin, errorCode: number | null, rip: number): void {
-  if (origin === 'software' && cpu.isVirtual8086 && cpu.iopl < 3) raise(VECTOR.GP, 0);
+  if (origin === 'software' && cpu.isVirtual8086) {
+    if (redirectInterrupt(cpu, vector, rip)) return;
+    if (cpu.iopl < 3) raise(VECTOR.GP, 0);
+  }
   if (cpu.isLong) {
     const flags = pushedFlags(cpu, origin);
     deliverLong(cpu, vector, isSoftware(origin), flags, errorCode, rip);
@@ -132,8 +138,7 @@ function deliverProtected(cpu: Cpu, vector: number, origin: Origin, errorCode: n
   if (isSoftware(origin) && ((high >>> 13) & 3) < cpu.cpl) raise(VECTOR.GP, idtError);
   if ((high & 0x8000) === 0) raise(VECTOR.NP, idtError);
   if (type === 5) {
-    cpu.rip = rip;
-    switchTask(cpu, low >>> 16, 'interrupt', errorCode);
+    switchTask(cpu, low >>> 16, 'interrupt', errorCode, rip);
     return;
   }
   enterGate(cpu, { low, high, type }, origin, errorCode, rip);
@@ -230,15 +235,15 @@ function pushInnerFrame(cpu: Cpu, level: number, frame: Frame, fromVirtual: bool
   stack.commit();
 }
 
-/** IRET. The next address is set; faults by throwing. */
-export function interruptReturn(cpu: Cpu, width: 2 | 4 | 8): void {
+/** IRET, with `next` the address behind it. Faults by throwing. */
+export function interruptReturn(cpu: Cpu, width: 2 | 4 | 8, next: number): void {
   cpu.nmiBlocked = false;
   const size = width === 2 ? 2 : 4;
   if (cpu.isLong) returnLong(cpu, width);
   else if (!cpu.isProtected) returnReal(cpu, size);
   else if (cpu.isVirtual8086) returnVirtual(cpu, size);
   else if ((cpu.get32(FIELD.eflags) & FLAG.NT) !== 0) {
-    switchTask(cpu, cpu.readLinear(cpu.segmentBase(TR), 2), 'return', null);
+    switchTask(cpu, cpu.readLinear(cpu.segmentBase(TR), 2), 'return', null, next);
   } else returnProtected(cpu, size);
 }
 
@@ -254,12 +259,14 @@ function returnReal(cpu: Cpu, size: 2 | 4): void {
 }
 
 function returnVirtual(cpu: Cpu, size: 2 | 4): void {
-  if (cpu.iopl < 3) raise(VECTOR.GP, 0);
+  const isVirtual = usesExtensions(cpu);
+  if (isVirtual && size === 4) raise(VECTOR.GP, 0);
   const stack = Stack.current(cpu);
   const rip = stack.pop(size), selector = stack.pop(size) & 0xffff, flags = stack.pop(size);
   if (rip > 0xffff) raise(VECTOR.GP, 0);
+  const merged = isVirtual ? mergeVirtual(cpu, flags) : mergeFlags(cpu, flags, size, 3);
   stack.commit();
-  cpu.eflags = mergeFlags(cpu, flags, size, 3);
+  cpu.eflags = merged;
   cpu.setSegment(CS, selector, selector << 4, 0xffff, 0xf3);
   cpu.rip = rip;
 }
@@ -278,7 +285,7 @@ function returnProtected(cpu: Cpu, size: 2 | 4): void {
   if (rip > limitOf(code)) raise(VECTOR.GP, 0);
   if (rpl === cpu.cpl) {
     stack.commit();
-    cpu.eflags = mergeFlags(cpu, flags, size, cpu.cpl);
+    cpu.eflags = returnedFlags(cpu, flags, size);
     markAccessed(cpu, code);
     installSegment(cpu, CS, selector, code);
     cpu.rip = rip;
@@ -287,7 +294,7 @@ function returnProtected(cpu: Cpu, size: 2 | 4): void {
   const pointer = stack.pop(size), stackSelector = stack.pop(size) & 0xffff;
   if (isNull(stackSelector)) raise(VECTOR.GP, 0);
   const stackDescriptor = checkStackSegment(cpu, stackSelector, rpl, VECTOR.GP);
-  cpu.eflags = mergeFlags(cpu, flags, size, cpu.cpl);
+  cpu.eflags = returnedFlags(cpu, flags, size);
   returnOuter(cpu, { code, selector, rip, stackDescriptor, stackSelector, pointer });
 }
 

@@ -7,7 +7,7 @@ import {
   limitOf, markAccessed, readDescriptor, typeOf,
 } from './descriptors.ts';
 import { raise, VECTOR } from './faults.ts';
-import { checkReturnCode, mergeFlags } from './returns.ts';
+import { checkReturnCode, returnedFlags } from './returns.ts';
 import { Stack } from './stack.ts';
 
 export type Width = 2 | 4 | 8;
@@ -72,7 +72,8 @@ export function deliverLong(
   cpu.canonical(gate.offset, 1, false);
   const stack = Stack.wide(cpu, Math.floor(top / 16) * 16, level);
   stack.push(cpu.selector(SS), 8);
-  stack.pushWords(cpu.get32(FIELD.gpr + RSP * 8), cpu.get32(FIELD.gpr + RSP * 8 + 4));
+  // Of compatibility mode's stack pointer silicon keeps 32 bits (SDM 1 3.4.1.1 leaves the others undefined).
+  stack.pushWords(cpu.get32(FIELD.gpr + RSP * 8), cpu.is64 || cpu.cpl !== 3 ? cpu.get32(FIELD.gpr + RSP * 8 + 4) : 0);
   stack.push(flags, 8);
   stack.push(cpu.selector(CS), 8);
   stack.push(rip, 8);
@@ -101,7 +102,7 @@ export function returnLong(cpu: Cpu, size: Width): void {
   const level = selector & 3, outer = level > cpu.cpl;
   if (!outer && !cpu.is64) {
     stack.commit();
-    cpu.eflags = mergeFlags(cpu, flags, size === 2 ? 2 : 4, cpu.cpl);
+    cpu.eflags = returnedFlags(cpu, flags, size === 2 ? 2 : 4);
     markAccessed(cpu, code);
     installSegment(cpu, CS, selector, code);
     cpu.rip = rip;
@@ -109,7 +110,7 @@ export function returnLong(cpu: Cpu, size: Width): void {
   }
   const [pointer, pointerHigh] = stack.popWords(size);
   enterStack(cpu, { code, selector, rip, level, stackSelector: stack.popWords(size)[0] & 0xffff, pointer, pointerHigh }, () => {
-    cpu.eflags = mergeFlags(cpu, flags, size === 2 ? 2 : 4, cpu.cpl);
+    cpu.eflags = returnedFlags(cpu, flags, size === 2 ? 2 : 4);
   });
 }
 

@@ -15,6 +15,12 @@ export function mergeFlags(cpu: Cpu, value: number, size: 2 | 4, cpl: number): n
   return (cpu.eflags & ~mask) | (value & mask) | 2;
 }
 
+/** EFLAGS after IRET in protected mode: of 32 bits and in ring 0 it sets VIF and VIP too (SDM 2A IRET). */
+export function returnedFlags(cpu: Cpu, value: number, size: 2 | 4): number {
+  const mask = size === 4 && cpu.cpl === 0 ? FLAG.VIF | FLAG.VIP : 0;
+  return (mergeFlags(cpu, value, size, cpu.cpl) & ~mask) | (value & mask);
+}
+
 /** The code segment of a far return or IRET (SDM 2B RET). */
 export function checkReturnCode(cpu: Cpu, code: Descriptor, selector: number): void {
   const rpl = selector & 3;

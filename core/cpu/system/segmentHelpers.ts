@@ -30,7 +30,8 @@ function afterLoad(cpu: Cpu, o: Operands, segment: number): number {
   if (segment !== SS) return HELPER.next;
   cpu.trapSuppressed = true;
   cpu.shadowAt = o.next;
-  if (cpu.get32(FIELD.interruptPending) === 0) return HELPER.next;
+  cpu.debugShadow = (cpu.get32(FIELD.dr + 7 * 8) & 0xff) !== 0;
+  if (cpu.get32(FIELD.interruptPending) === 0 && !cpu.debugShadow) return HELPER.next;
   cpu.interruptShadow = true;
   cpu.rip = o.next;
   return HELPER.exit;
@@ -212,7 +213,8 @@ const adjustRpl: HelperBody = (cpu, o) => {
   requireDescriptors(cpu);
   const target = o.readE(2), source = o.register(o.a, 2);
   const raises = (target & 3) < (source & 3);
-  o.writeE(raises ? (target & 0xfffc) | (source & 3) : target, 2);
+  // Silicon writes only then: a page that may not be written is no fault otherwise.
+  if (raises) o.writeE((target & 0xfffc) | (source & 3), 2);
   setZero(cpu, raises);
 };
 
@@ -245,7 +247,8 @@ export const segmentHelpers: Readonly<Record<string, HelperBody>> = {
   storeTr: storeSelector(TR),
   verifyRead: verify(false),
   verifyWrite: verify(true),
-  loadAccessRights: describe(LAR_TYPES, LONG_LAR_TYPES, (d) => d.high & 0x00f0ff00),
+  /** Bits 16 to 19, undefined in the manual, follow silicon: those of the limit (SDM 2A LAR). */
+  loadAccessRights: describe(LAR_TYPES, LONG_LAR_TYPES, (d) => d.high & 0x00ffff00),
   loadSegmentLimit: describe(LSL_TYPES, LONG_LSL_TYPES, limitOf),
   adjustRpl,
 };

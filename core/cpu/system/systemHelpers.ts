@@ -48,10 +48,14 @@ const loadMachineStatus: HelperBody = (cpu, o) => {
   return HELPER.jump;
 };
 
-const writeMsrHelper: HelperBody = (cpu) => {
+const writeMsrHelper: HelperBody = (cpu, o) => {
   requireKernel(cpu);
   cpu.host.exit('msr', cpu.reg32(RCX), cpu.reg32(RAX), cpu.reg32(RDX), 1);
   writeMsr(cpu, cpu.reg32(RCX), cpu.reg32(RAX), cpu.reg32(RDX));
+  if (!cpu.lastBranches.active) return HELPER.next;
+  // From here on it runs one instruction at a time.
+  cpu.rip = o.next;
+  return HELPER.exit;
 };
 
 const readMsrHelper: HelperBody = (cpu) => {
@@ -246,7 +250,6 @@ export const systemHelpers: Readonly<Record<string, HelperBody>> = {
   writeMsr: writeMsrHelper,
   readMsr: readMsrHelper,
   readTimestamp,
-  /** No performance counters are offered. */
   readPerformanceCounter: (cpu) => {
     const [low, high] = readPerformanceCounter(cpu, cpu.reg32(RCX));
     cpu.setReg32(RAX, low);

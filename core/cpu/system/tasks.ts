@@ -28,8 +28,8 @@ interface TaskState {
   readonly ldt: number;
 }
 
-/** Switches to the task whose TSS `selector` names; `rip` must already be where the old task continues. */
-export function switchTask(cpu: Cpu, selector: number, kind: TaskSwitch, errorCode: number | null): void {
+/** Switches to the task whose TSS `selector` names; the old one continues at `rip` later. Until the switch faults name the instruction. */
+export function switchTask(cpu: Cpu, selector: number, kind: TaskSwitch, errorCode: number | null, rip: number): void {
   const vector = kind === 'return' ? VECTOR.TS : VECTOR.GP;
   if ((selector & 4) !== 0 || isNull(selector)) raise(vector, selector & 0xfffc);
   const tss = readDescriptor(cpu, selector, vector);
@@ -41,7 +41,7 @@ export function switchTask(cpu: Cpu, selector: number, kind: TaskSwitch, errorCo
   if (limitOf(tss) < (wide ? MINIMUM.wide : MINIMUM.narrow)) raise(VECTOR.TS, selector & 0xfffc);
   const oldTss = cpu.selector(TR), base = baseOf(tss);
   const next = readTask(cpu, base, wide);
-  saveTask(cpu, kind);
+  saveTask(cpu, kind, rip);
   if (kind === 'jump' || kind === 'return') setBusy(cpu, oldTss, false);
   if (kind !== 'return') cpu.writeLinear(tss.address + 5, ((tss.high >>> 8) & 0xff) | BUSY, 1);
   if (kind === 'call' || kind === 'interrupt') cpu.writeLinear(base, oldTss, 2);
@@ -66,13 +66,13 @@ function setBusy(cpu: Cpu, selector: number, busy: boolean): void {
 }
 
 /** Saves the dynamic fields of the current task (SDM 3A 7.2.1). */
-function saveTask(cpu: Cpu, kind: TaskSwitch): void {
+function saveTask(cpu: Cpu, kind: TaskSwitch, rip: number): void {
   const base = cpu.segmentBase(TR);
   const wide = (cpu.segmentField(TR, SEGMENT.attributes) & 8) !== 0;
   const flags = kind === 'return' ? cpu.eflags & ~FLAG.NT : cpu.eflags;
   const size = wide ? 4 : 2;
   const first = wide ? 0x20 : 0x0e;
-  cpu.writeLinear(base + first, cpu.rip, size);
+  cpu.writeLinear(base + first, rip, size);
   cpu.writeLinear(base + first + size, flags, size);
   for (let index = 0; index < 8; index++) cpu.writeLinear(base + first + size * (2 + index), cpu.reg32(index), size);
   const count = wide ? 6 : 4;

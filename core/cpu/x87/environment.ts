@@ -1,12 +1,13 @@
 // Environment, state and control instructions of the x87: FLDENV, FNSTENV, FRSTOR, FNSAVE, FXSAVE, FXRSTOR and the rest
 // (SDM 1 8.1.10, 10.5; SDM 2A).
 //
-// Where we depart from the manual: without CR0.NE a pending exception is ignored as with IGNNE# asserted; FERR# has no pin.
+// Where we depart from the manual: with CR0.NE clear, FERR# is asserted by the next waiting instruction on every model, as the
+// P6 family does (SDM 1 D.2.1.3); older ones asserted it with the exception itself in some cases.
 import { PHYSICAL_CODE } from '../../mmu/physicalMap.ts';
 import type { Cpu } from '../cpu.ts';
 import { ACCESS, NOT_RAM } from '../interpreter/memoryFunctions.ts';
 import { CR4, hasFeature } from '../state/cpuModels.ts';
-import { CODE_MODE, CS, FIELD, RAX, SEGMENT } from '../state/layout.ts';
+import { CODE_MODE, CS, FIELD, FLOATING_ERROR, RAX, SEGMENT } from '../state/layout.ts';
 import { raise, VECTOR } from '../system/faults.ts';
 import type { HelperBody } from '../system/helpers.ts';
 import type { Operands } from '../system/operands.ts';
@@ -23,7 +24,13 @@ export function requireUnit(cpu: Cpu): void {
 /** Faults of an instruction that waits for pending exceptions. */
 export function requireIdle(cpu: Cpu): void {
   requireUnit(cpu);
-  if ((cpu.get32(FIELD.fpStatus) & 0x80) !== 0 && (cpu.cr0 & CR0.NE) !== 0) raise(VECTOR.MF);
+  requireReported(cpu);
+}
+/** A pending exception is reported now: by vector 16, or by FERR# unless IGNNE# is asserted (SDM 1 8.7). */
+function requireReported(cpu: Cpu): void {
+  if ((cpu.get32(FIELD.fpStatus) & 0x80) === 0) return;
+  if ((cpu.cr0 & CR0.NE) !== 0) raise(VECTOR.MF);
+  if (cpu.get32(FIELD.ignoreErrors) === 0) raise(FLOATING_ERROR);
 }
 
 /** Remembers the instruction for exception handlers (SDM 1 8.1.8). */
@@ -43,10 +50,12 @@ export function setControl(cpu: Cpu, value: number): void {
 export function setStatus(cpu: Cpu, value: number): void {
   const pending = (value & ~cpu.get32(FIELD.fpControl) & 0x3f) !== 0;
   cpu.set32(FIELD.fpStatus, (value & ~ES_B & 0xffff) | (pending ? ES_B : 0));
+  if (!pending) cpu.setFloatingError(false);
 }
 function initialise(cpu: Cpu): void {
   setControl(cpu, 0x37f);
   cpu.set32(FIELD.fpStatus, 0);
+  cpu.setFloatingError(false);
   cpu.set32(FIELD.fpTags, 0);
   cpu.set32(FIELD.fpOpcode, 0);
   cpu.setWide(FIELD.fpInstruction, 0);
@@ -167,6 +176,8 @@ const restore: HelperBody = (cpu, o) => {
 };
 
 function requireAligned(cpu: Cpu, o: Operands, bytes: number): void {
+  // Silicon looks for a canonical address first: #SS if it is one of the stack's.
+  if (cpu.is64) cpu.linearAddress(o.segment, o.address, 1, false);
   if (((cpu.segmentBase(o.segment) + o.address) & (bytes - 1)) !== 0) raise(VECTOR.GP, 0);
 }
 function requireFxsr(cpu: Cpu, o: Operands): void {
@@ -335,7 +346,7 @@ export const environmentHelpers: Readonly<Record<string, HelperBody>> = {
   /** SDM 2D WAIT: CR0.MP makes TS count. */
   wait: (cpu) => {
     if ((cpu.cr0 & (CR0.MP | CR0.TS)) === (CR0.MP | CR0.TS)) raise(VECTOR.NM);
-    if ((cpu.get32(FIELD.fpStatus) & 0x80) !== 0 && (cpu.cr0 & CR0.NE) !== 0) raise(VECTOR.MF);
+    requireReported(cpu);
   },
   fninit: (cpu) => {
     requireUnit(cpu);
@@ -344,6 +355,7 @@ export const environmentHelpers: Readonly<Record<string, HelperBody>> = {
   fnclex: (cpu) => {
     requireUnit(cpu);
     cpu.set32(FIELD.fpStatus, cpu.get32(FIELD.fpStatus) & 0x7f00);
+    cpu.setFloatingError(false);
   },
   fnstcw: (cpu, o) => {
     requireUnit(cpu);

@@ -172,6 +172,13 @@ export class LocalApic implements Device<LocalApicState> {
     this.#syncOutputs();
   }
 
+  /** A performance counter has overflowed; its entry is masked until software has seen to it (SDM 3B 19.6.3.5, 10.5.1). */
+  performanceInterrupt(): void {
+    if (!this.#isEnabled) return;
+    this.#local(LVT.PERFORMANCE);
+    this.#r.lvt[LVT.PERFORMANCE]! |= LVT_MASKED;
+  }
+
   /** The time-stamp counter was written: the deadline is at another guest time. */
   timestampChanged(): void {
     this.#timer.arm();

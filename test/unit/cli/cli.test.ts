@@ -33,6 +33,7 @@ async function cli(args: readonly string[], typed = '') {
   const loadEngine = async (): Promise<Engine> => ({
     createMachine: (configuration, host) => new FakeMachine(configuration, host),
     createDebugService: createFakeDebugService,
+    compareEngines: () => Promise.resolve({ kind: 'equal', instructions: 0, ended: null }),
   });
   const status = await runCli(args, { ...streams, loadEngine });
   return { status, ...texts };

@@ -103,7 +103,7 @@ async function stage(image: string, real: boolean): Promise<Stage> {
   });
   machines.push(hypervisor);
   hypervisor.attach({
-    ioRead: () => 0xff, ioWrite: () => {}, mmioRead: () => 0xff, mmioWrite: () => {}, acknowledgeInterrupt: () => 0, taskPriority: 0, timestampChanged: () => {}, readMsr: () => null, writeMsr: () => false, reset: () => {}, input: () => {},
+    ioRead: () => 0xff, ioWrite: () => {}, mmioRead: () => 0xff, mmioWrite: () => {}, acknowledgeInterrupt: () => 0, taskPriority: 0, timestampChanged: () => {}, performanceInterrupt: () => {}, floatingError: () => {}, readMsr: () => null, writeMsr: () => false, reset: () => {}, input: () => {},
   });
   const { cpu, physical } = hypervisor;
   physical.map(0, 4 << 20, cpu.map.ram, true);

@@ -1,8 +1,9 @@
 // What vector semantics are written against, and the state they share (SDM 1 9, 10, 13.5; SDM 3A 13.1).
-import { add, and, i32, type I32, or, shl, shrU, store16, store32, xor } from '../../emit/expressions.ts';
+import { add, and, i32, type I32, or, shl, store16, store32, xor } from '../../emit/expressions.ts';
 import { i32x4, i64x2, load128, load32Zero, load64Zero, store128, store64Lane, type V128 } from '../../emit/vectors.ts';
 import { FIELD } from '../../state/layout.ts';
 import type { Operand, Semantics, SemanticsContext } from '../context.ts';
+import { raisePending, SW } from '../x87/state.ts';
 
 export interface VectorContext extends SemanticsContext {
   /** Eight times the number of a register operand. */
@@ -16,8 +17,8 @@ export type VectorSemantics = (x: VectorContext, ...operands: readonly Operand[]
 /** Rows hold plain semantics; the interpreter gives all of them a context that has more. */
 export const vectorial = (semantics: VectorSemantics): Semantics => semantics as Semantics;
 
-const UD = 6, NM = 7, MF = 16, XM = 19;
-const CR0 = { EM: 4, TS: 8, NE: 0x20 } as const;
+const UD = 6, NM = 7, XM = 19;
+const CR0 = { EM: 4, TS: 8 } as const;
 const CR4 = { OSFXSR: 0x200, OSXMMEXCPT: 0x400 } as const;
 
 /** Faults of SSE instructions: #UD by CR0.EM or without CR4.OSFXSR, #NM by CR0.TS (SDM 3A table 2-2, 13.1). */
@@ -28,13 +29,13 @@ export function requireSse(x: SemanticsContext): void {
     x.raiseIf(i32(1), NM);
   });
 }
-/** Faults of MMX instructions (SDM 3A table 12-1); without CR0.NE pending exceptions are ignored as with IGNNE# low. */
+/** Faults of MMX instructions (SDM 3A table 12-1). */
 export function requireMmx(x: SemanticsContext): void {
-  const pending = and(shrU(x.field32(FIELD.fpStatus), 2), i32(CR0.NE));
+  const pending = x.f.let(and(x.field32(FIELD.fpStatus), i32(SW.ES)));
   x.f.if(or(and(x.field32(FIELD.cr0), i32(CR0.EM | CR0.TS)), pending), () => {
     x.raiseIf(and(x.field32(FIELD.cr0), i32(CR0.EM)), UD);
     x.raiseIf(and(x.field32(FIELD.cr0), i32(CR0.TS)), NM);
-    x.raiseIf(and(pending, x.field32(FIELD.cr0)), MF);
+    x.f.if(pending, () => raisePending(x));
   });
 }
 /** Both, for instructions that go between the register files. */

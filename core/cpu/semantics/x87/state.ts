@@ -1,9 +1,9 @@
 // The x87's registers, flags and exceptions as emitted code (SDM 1 chapter 8).
 import {
-  add, and, i32, i64, type I32, type I64, load16U, load32, load64, or, shl, shrU, store16, store32, store64, sub, xor,
+  add, and, eqz, i32, i64, type I32, type I64, load16U, load32, load64, or, shl, shrU, store16, store32, store64, sub, xor,
 } from '../../emit/expressions.ts';
 import type { FunctionBuilder } from '../../emit/functionBuilder.ts';
-import { CS, FIELD, SEGMENT } from '../../state/layout.ts';
+import { CS, FIELD, FLOATING_ERROR, SEGMENT } from '../../state/layout.ts';
 import type { SemanticsContext, SharedFunction } from '../context.ts';
 
 /** Status word: exceptions, condition codes (SDM 1 8.1.3). */
@@ -31,14 +31,18 @@ export const SCRATCH = {
 const NM = 7, MF = 16;
 const CR0_TS_EM = 12, CR0_NE = 0x20;
 
-/** Faults of an instruction that waits for pending exceptions; without CR0.NE they are ignored (as with IGNNE# low). */
+/** Faults of an instruction that waits for pending exceptions (SDM 1 8.7): by vector 16, or by FERR# unless IGNNE# is asserted. */
 export function wait(x: SemanticsContext): void {
-  const cr0 = x.f.let(x.field32(FIELD.cr0));
-  const pending = and(and(shrU(x.field32(FIELD.fpStatus), 2), cr0), i32(CR0_NE));
-  x.f.if(or(and(cr0, i32(CR0_TS_EM)), pending), () => {
-    x.raiseIf(and(cr0, i32(CR0_TS_EM)), NM);
-    x.raiseIf(i32(1), MF);
+  const pending = x.f.let(and(x.field32(FIELD.fpStatus), i32(SW.ES)));
+  x.f.if(or(and(x.field32(FIELD.cr0), i32(CR0_TS_EM)), pending), () => {
+    x.raiseIf(and(x.field32(FIELD.cr0), i32(CR0_TS_EM)), NM);
+    raisePending(x);
   });
+}
+/** With an exception pending. */
+export function raisePending(x: SemanticsContext): void {
+  x.raiseIf(and(x.field32(FIELD.cr0), i32(CR0_NE)), MF);
+  x.raiseIf(eqz(x.field32(FIELD.ignoreErrors)), FLOATING_ERROR);
 }
 /** Faults of an instruction that does not wait. */
 export function noWait(x: SemanticsContext): void {
