@@ -55,6 +55,13 @@ export class Translator {
     this.counts.milliseconds += Date.now() - begun;
   }
 
+  /** Makes a region of what was executed from `rip` on, hot or not. Between runs only. */
+  translateHere(): void {
+    const { table, offset } = this.#cpu.code.placeOf(this.#cpu.rip);
+    const record = table === 0 ? 0 : this.#cpu.u32[(table >>> 2) + offset];
+    if (record !== 0) this.#compile(table, offset, record);
+  }
+
   /** The code of a region has changed: its records are gone. */
   drop(slot: number): void {
     this.counts.dropped++;
@@ -71,20 +78,22 @@ export class Translator {
     const cpu = this.#cpu;
     const { u16 } = cpu;
     if (u16[record >>> 1] < PSEUDO_COUNT) return;
-    const compiled = compileRegion(cpu.map, cpu.get32(FIELD.codeMode), pageReader(cpu, table), offset);
+    // What the region leaves to the interpreter at its own entry must not lead back to the region.
+    const copy = cpu.code.allocate(2 * RECORD.bytes);
+    const compiled = compileRegion(cpu.map, cpu.get32(FIELD.codeMode), pageReader(cpu, table, record, copy), offset);
     if (compiled === null) {
       this.counts.refused++;
       return;
     }
     const instance = new WebAssembly.Instance(new WebAssembly.Module(compiled.bytes), this.#imports);
-    this.#install(table, offset, record, instance.exports.region as never);
+    this.#install(table, offset, record, copy, instance.exports.region as never);
     this.counts.compiled++;
     this.counts.instructions += compiled.instructions;
     this.counts.bytes += compiled.bytes.length;
   }
 
   /** The record becomes the region's; a copy of it stays for what the region leaves to the interpreter. */
-  #install(table: number, offset: number, record: number, code: never): void {
+  #install(table: number, offset: number, record: number, copy: number, code: never): void {
     const cpu = this.#cpu;
     const { u16, u32, u8 } = cpu;
     const before = record - RECORD.bytes;
@@ -94,7 +103,6 @@ export class Translator {
       if (fused !== null) u16[before >>> 1] = fused.index;
     }
     const length = u16[(record + RECORD.place) >>> 1] & 15;
-    const copy = cpu.code.allocate(2 * RECORD.bytes);
     u8.copyWithin(copy, record, record + RECORD.bytes);
     const own = firstOfPair(u16[record >>> 1]);
     if (own !== null) u16[copy >>> 1] = own.index;
@@ -113,21 +121,23 @@ function firstOfPair(handler: number): HandlerSpecification | null {
   return handlerTable.fused[handler - fusedFrom]?.first ?? null;
 }
 
-/** The decoded instructions of a page. */
-function pageReader(cpu: Cpu, table: number): PageReader {
+/** The decoded instructions of a page; the record at the entry is going to stand at `copy`. */
+function pageReader(cpu: Cpu, table: number, entry: number, copy: number): PageReader {
   const { u8, u16, u32, i32 } = cpu;
   const recordAt = (offset: number): number => {
     const record = u32[(table >>> 2) + offset];
+    if (record === entry) return copy;
     return record !== 0 && u16[record >>> 1] === PSEUDO.region ? u32[(record + RECORD.disp) >>> 2] : record;
   };
   const instructionAt = (offset: number): Instruction | null => {
-    const record = recordAt(offset);
-    if (record === 0) return null;
+    const resumed = recordAt(offset);
+    if (resumed === 0) return null;
+    const record = resumed === copy ? entry : resumed;
     const handler = u16[record >>> 1];
     const specification = firstOfPair(handler) ?? handlerTable.handlers[handler - PSEUDO_COUNT];
     if (specification === undefined) return null;
     return {
-      record, offset, specification,
+      record: resumed, offset, specification,
       length: u16[(record + RECORD.place) >>> 1] & 15,
       a: u8[record + RECORD.a],
       b: u8[record + RECORD.b],
