@@ -19,12 +19,13 @@ declare namespace WebAssembly {
     /** Returns the length before. */
     grow(delta: number): number;
   }
+  type Imports = Record<string, Record<string, unknown>>;
   type ExportValue = ((...args: never[]) => unknown) | Memory | Table;
   class Module {
     constructor(bytes: Uint8Array);
   }
   class Instance {
-    constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
+    constructor(module: Module, imports?: Imports);
     readonly exports: Record<string, ExportValue>;
   }
 }

@@ -24,7 +24,7 @@ export class Translator {
   threshold = 8;
   readonly #cpu: Cpu;
   readonly #table: WebAssembly.Table;
-  readonly #imports: Record<string, Record<string, unknown>>;
+  readonly #imports: WebAssembly.Imports;
   /** Samples by record; those that are compiled or refused stay, as -1. */
   readonly #heat = new Map<number, number>();
   readonly #freeSlots: number[] = [];
@@ -32,7 +32,7 @@ export class Translator {
   constructor(cpu: Cpu, interpreter: WebAssembly.Instance['exports']) {
     this.#cpu = cpu;
     this.#table = interpreter.functions as WebAssembly.Table;
-    this.#imports = { env: { ...interpreter, memory: cpu.memory } };
+    this.#imports = { env: { ...interpreter, memory: cpu.memory } } as WebAssembly.Imports;
   }
 
   /** Execution is at `rip`, behind a taken branch: what is often found here is hot. */
