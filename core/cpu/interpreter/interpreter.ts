@@ -1,6 +1,6 @@
 // The interpreter: one loop over decoded records with one br_table, generated from the semantics.
 import {
-  add, and, constant, eqz, extendS, extendU, geU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load32Uto64, load64, load8U, select, shl, shrS, shrU,
+  add, and, constant, eqz, extendS, extendU, geU, gtS, gtU, i32, i64, type I32, type I64, leS, leU, load16U, load32, load32Uto64, load64, load8U, select, shl, shrS, shrU,
   store32, store64, sub, wrap,
 } from '../emit/expressions.ts';
 import { callExpression, FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
@@ -21,8 +21,14 @@ const CS_LIMIT = FIELD.segments + CS * SEGMENT.bytes + SEGMENT.limit;
 /** What a warm function returns. */
 const WARM = { next: 0, fault: 1, again: 2 } as const;
 
-/** Translated code: (instructions left in the slice) -> the record to go on at, or 0: at `rip`. */
+/** Translated code: (instructions left in the slice) -> where to go on: a record's address, or one of LEFT. */
 export const REGION_TYPE = { parameters: ['i32'], results: ['i32'] } as const;
+
+/**
+ * Translated code goes on at `rip`. `branched`: there a slice may end, as behind any taken branch and at the start of a page.
+ * `straight`: it may not; the program only runs on to what was never decoded.
+ */
+export const LEFT = { branched: 0, straight: 1 } as const;
 
 interface Imports extends MemoryImports {
   /** (linear low, linear high) -> record to go on at, 0 after a fault (recorded). Translates, decodes, fills the TLB. */
@@ -410,13 +416,13 @@ class LoopBuilder {
     this.#settle(0);
     f.set(this.#result, f.callIndirect(this.#regionType, 'i32', load32(this.#record, RECORD.imm), shrS(this.#left, 4)));
     f.set(this.#left, shl(load32(cpu, FIELD.budget), 4));
-    f.if(this.#result, () => {
+    f.if(gtU(this.#result, i32(LEFT.straight)), () => {
       f.set(this.#record, this.#result);
       this.#startRun();
       f.br(labels.next);
     });
     f.set(this.#target, load64(cpu, FIELD.rip));
-    f.brIf(outOfBudget, leS(this.#left, i32(0)));
+    f.brIf(outOfBudget, and(eqz(this.#result), leS(this.#left, i32(0))));
     this.#jump(labels);
     f.unreachable();
   }

@@ -1,8 +1,8 @@
-// A region as one WebAssembly function (instructions left in the slice) -> the record to go on at, or 0: at `rip`.
+// A region as one WebAssembly function (instructions left in the slice) -> where to go on (LEFT, or a record).
 import { add, and, extendU, i32, type I32, i64, type I64, leS, load32, load64, store32, store64 } from '../emit/expressions.ts';
 import { FunctionBuilder, type Label, type Local, callExpression } from '../emit/functionBuilder.ts';
 import { type FunctionReference, ModuleBuilder } from '../emit/wasmEncoder.ts';
-import { REGION_TYPE } from '../interpreter/interpreter.ts';
+import { LEFT, REGION_TYPE } from '../interpreter/interpreter.ts';
 import type { Operand, SharedCall, SharedFunction } from '../semantics/context.ts';
 import { CODE_MODE, FIELD, REGISTER_BYTES } from '../state/layout.ts';
 import type { MemoryMap } from '../state/memoryMap.ts';
@@ -266,8 +266,12 @@ class RegionEmitter {
     }
     settle(this.#frame, flags);
     const record = edge.offset < PAGE ? this.#page.recordAt(edge.offset) : 0;
-    if (record !== 0) this.#leaveAt(i32(record));
-    else this.#leaveTo(this.#masked(add(pageRip, i64(edge.offset))));
+    if (record !== 0) {
+      this.#leaveAt(i32(record));
+      return;
+    }
+    f.set(this.#target, this.#masked(add(pageRip, i64(edge.offset))));
+    this.#leaveAt(i32(edge.offset < PAGE ? LEFT.straight : LEFT.branched));
   }
 
   #masked(rip: I64): I64 {
@@ -283,7 +287,7 @@ class RegionEmitter {
   #leaveTo(rip: I64): void {
     const { f } = this.#frame;
     f.set(this.#target, rip);
-    f.set(this.#record, i32(0));
+    f.set(this.#record, i32(LEFT.branched));
     f.br(this.#out);
   }
   #leaveAt(record: I32): void {
