@@ -59,8 +59,9 @@ export function discover(source: CodeSource, entry: number): Region | null {
     for (let at = queue.shift()!; at < PAGE && !found.has(at) && found.size < MAX_INSTRUCTIONS; ) {
       const instruction = source.instructionAt(at);
       if (instruction === null || !isTranslatable(instruction.specification)) break;
-      found.set(at, instruction);
       const effect = source.effectsOf(instruction);
+      if (effect.leavesLate) break;
+      found.set(at, instruction);
       effects.set(instruction, effect);
       at += instruction.length;
       if (effect.branches === 'no') continue;

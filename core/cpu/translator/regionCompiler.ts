@@ -44,7 +44,7 @@ export function compileRegion(map: MemoryMap, mode: number, page: PageReader, en
 }
 
 /** Emits an instruction into nothing and sees what it does. */
-function findEffects(map: MemoryMap, mode: number, instruction: Instruction): Effects {
+export function findEffects(map: MemoryMap, mode: number, instruction: Instruction): Effects {
   const module = new ModuleBuilder({ initialPages: map.totalPages, maximumPages: map.totalPages });
   const frame = makeFrame(module, map, mode);
   const effects = noEffects();

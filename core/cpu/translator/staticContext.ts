@@ -46,12 +46,14 @@ export interface Effects {
   setsSometimes: boolean;
   /** It may be left to the interpreter. */
   mayLeave: boolean;
+  /** It may be left when part of it has happened: it cannot be in a region. */
+  leavesLate: boolean;
   branches: 'no' | 'conditional' | 'always';
   readonly registers: Set<number>;
   readonly written: Set<number>;
 }
 export const noEffects = (): Effects => ({
-  readsFlags: false, setsResult: false, setsCarry: false, setsSometimes: false, mayLeave: false, branches: 'no',
+  readsFlags: false, setsResult: false, setsCarry: false, setsSometimes: false, mayLeave: false, leavesLate: false, branches: 'no',
   registers: new Set(), written: new Set(),
 });
 
@@ -153,6 +155,7 @@ export class StaticContext extends DynamicVectorContext {
   }
 
   override setRegister(index: number, size: Size, value: Value): void {
+    this.#changed = true;
     this.effects.registers.add(index);
     this.effects.written.add(index);
     const local = this.#frame.registers[index];
@@ -175,6 +178,7 @@ export class StaticContext extends DynamicVectorContext {
     this.#insert(this.#frame.registers[index], ~0xff00, shl(and(value, i32(0xff)), 8));
   }
   #insert(local: Local, kept: number, bits: I32): void {
+    this.#changed = true;
     const inserted = this.#frame.isWide
       ? or(and(local as unknown as I64, i64(kept)), extendU(bits))
       : or(and(local as I32, i32(kept)), bits);
@@ -215,6 +219,7 @@ export class StaticContext extends DynamicVectorContext {
     return this.f.let(this.#pendingCarry ?? this.#frame.flagCarry);
   }
   override setFlagResult(value: I64): void {
+    this.#changed = true;
     if (this.f.depth !== this.#base) this.effects.setsSometimes = true;
     else this.effects.setsResult = true;
     if (this.#mayWait && this.f.depth === this.#base) this.#pendingResult = value;
@@ -224,6 +229,7 @@ export class StaticContext extends DynamicVectorContext {
     }
   }
   override setFlagCarry(value: I32): void {
+    this.#changed = true;
     if (this.f.depth !== this.#base) this.effects.setsSometimes = true;
     else this.effects.setsCarry = true;
     if (this.#mayWait && this.f.depth === this.#base) this.#pendingCarry = value;
@@ -235,8 +241,10 @@ export class StaticContext extends DynamicVectorContext {
 
   // --- leaving --------------------------------------------------------------------------------------------------------
 
+  #changed = false;
   #leave(): void {
     this.effects.mayLeave = true;
+    this.effects.leavesLate ||= this.#changed;
     this.#exits.leave(this.#before);
   }
   override raiseIf(condition: I32): void {
@@ -316,6 +324,19 @@ export class StaticContext extends DynamicVectorContext {
     return this.#frame.isWide ? sum : and(sum, i64(0xffffffffn));
   }
 
+  override setEflags(value: I32): void {
+    this.#changed = true;
+    super.setEflags(value);
+  }
+  override setField32(offset: number, value: I32): void {
+    this.#changed = true;
+    super.setField32(offset, value);
+  }
+  protected override store(address: I32, size: Size, value: Value): void {
+    this.#changed = true;
+    super.store(address, size, value);
+  }
+
   protected override writeBack(size: Size, value: Value): void {
     this.store(this.updated!, size, value);
   }
@@ -327,7 +348,9 @@ export class StaticContext extends DynamicVectorContext {
     const address = this.operandAddress();
     if (isAligned) this.requireAlignment(address, 16);
     const named = this.f.let(value);
-    this.f.do(store128(this.reach(address, 128, true), named));
+    const host = this.reach(address, 128, true);
+    this.#changed = true;
+    this.f.do(store128(host, named));
   }
 }
 
