@@ -23,6 +23,12 @@ const layers = [
     from: '^core/cpu/interpreter/',
     to: ['^core/cpu/(state|emit|semantics|decode)/', '^core/mmu/'],
   },
+  {
+    name: 'cpu-translator',
+    from: '^core/cpu/translator/',
+    to: ['^core/cpu/(state|emit|semantics|decode|interpreter)/'],
+    types: ['^core/cpu/cpu\\.ts$'],
+  },
   // What holds the parts together: the CPU itself, its code cache and the TypeScript helpers.
   {
     name: 'cpu',

@@ -11,12 +11,21 @@ declare namespace WebAssembly {
     readonly buffer: ArrayBuffer | SharedArrayBuffer;
     grow(delta: number): number;
   }
-  type ExportValue = ((...args: never[]) => unknown) | Memory;
+  /** Of functions. */
+  class Table {
+    readonly length: number;
+    get(index: number): ((...args: never[]) => unknown) | null;
+    set(index: number, value: ((...args: never[]) => unknown) | null): void;
+    /** Returns the length before. */
+    grow(delta: number): number;
+  }
+  type Imports = Record<string, Record<string, unknown>>;
+  type ExportValue = ((...args: never[]) => unknown) | Memory | Table;
   class Module {
     constructor(bytes: Uint8Array);
   }
   class Instance {
-    constructor(module: Module, imports?: Record<string, Record<string, unknown>>);
+    constructor(module: Module, imports?: Imports);
     readonly exports: Record<string, ExportValue>;
   }
 }

@@ -67,6 +67,31 @@ export class CodeCache {
     }
     this.#free = map.arena;
     cpu.forgetCodeTables();
+    this.onFlush();
+  }
+
+  // --- for the translator -----------------------------------------------------------------------------------------------
+
+  /** Called with the number of a region whose record is dropped, and when all records are. */
+  onRegionDropped: (slot: number) => void = () => {};
+  onFlush: () => void = () => {};
+
+  /** The table and the offset in it of code at `rip`, as the loop has found it; table 0: it is not to be translated. */
+  placeOf(rip: number): { readonly table: number; readonly offset: number } {
+    const cpu = this.#cpu;
+    const linear = cpu.wrapLinear(cpu.segmentBase(CS) + rip), offset = linear & 0xfff;
+    const entry = this.#tlbEntry(linear);
+    const known = this.#isTagged(entry, linear) && rip - offset + 0xfff <= this.#limit;
+    if (!known || this.#breaksOn(pageOf(linear), cpu.u32[entry + (TLB.frame >>> 2)]) !== null) return { table: 0, offset };
+    return { table: cpu.u32[entry + (TLB.codeTable >>> 2)], offset };
+  }
+
+  /** Space in the arena, in bytes. */
+  allocate(bytes: number): number {
+    const at = this.#free;
+    this.#free += bytes;
+    if (this.isFull) this.#cpu.endSlice();
+    return at;
   }
 
   /** The record at a linear address in the current code segment and mode; 0 with the fault recorded. */
@@ -154,7 +179,7 @@ export class CodeCache {
   /** A record that stops in front of the instruction at `rip`. */
   #breakpointHere(rip: number): number {
     const record = this.#cpu.base + FIELD.stepRecords;
-    this.#pseudo(record, PSEUDO.breakpoint, 0);
+    this.writePseudo(record, PSEUDO.breakpoint, 0);
     this.#cpu.setWideSigned(FIELD.pageRip, rip);
     return record;
   }
@@ -179,6 +204,10 @@ export class CodeCache {
     for (let at = table >>> 2, end = at + PAGE; at < end; at++) {
       const record = u32[at];
       if (record === 0) continue;
+      if (u16[record >>> 1] === PSEUDO.region) {
+        this.onRegionDropped(u32[(record + RECORD.imm) >>> 2]);
+        u16[u32[(record + RECORD.disp) >>> 2] >>> 1] = PSEUDO.relookup;
+      }
       u16[record >>> 1] = PSEUDO.relookup;
       u32[at] = 0;
     }
@@ -224,7 +253,7 @@ export class CodeCache {
     const record = cpu.base + FIELD.stepRecords;
     this.#decoder.writeRecord(cpu.view, record, 0);
     this.#showFlags(record);
-    this.#pseudo(record + RECORD.bytes, behind, this.#decoder.length);
+    this.writePseudo(record + RECORD.bytes, behind, this.#decoder.length);
     cpu.setWideSigned(FIELD.pageRip, rip);
     return true;
   }
@@ -349,7 +378,7 @@ export class CodeCache {
       const known = cpu.u32[(table >>> 2) + at];
       if (known !== 0) break;
       if (breaks !== null && breaks.has(at)) {
-        this.#pseudo(record, PSEUDO.breakpoint, at);
+        this.writePseudo(record, PSEUDO.breakpoint, at);
         cpu.u32[(table >>> 2) + at] = record;
         this.#markChunks(frame, at, at);
         record += RECORD.bytes;
@@ -364,8 +393,8 @@ export class CodeCache {
       record += RECORD.bytes;
     }
     if (!ended) {
-      if (at >= PAGE) this.#pseudo(record, PSEUDO.nextPage, 0);
-      else this.#pseudo(record, PSEUDO.goto, at, cpu.u32[(table >>> 2) + at]);
+      if (at >= PAGE) this.writePseudo(record, PSEUDO.nextPage, 0);
+      else this.writePseudo(record, PSEUDO.goto, at, cpu.u32[(table >>> 2) + at]);
       record += RECORD.bytes;
     }
     this.decoded += (record - first) / RECORD.bytes;
@@ -381,12 +410,12 @@ export class CodeCache {
     cpu.u32[(table >>> 2) + at] = record;
     if (result === 'out of bytes') {
       decoder.length = PAGE - at;
-      this.#pseudo(record, PSEUDO.crossing, at);
+      this.writePseudo(record, PSEUDO.crossing, at);
       return true;
     }
     if (result === 'too long') {
       decoder.length = 1;
-      this.#pseudo(record, handlerTable.byRow.get(tooLongRow)![0].index, at);
+      this.writePseudo(record, handlerTable.byRow.get(tooLongRow)![0].index, at);
       return true;
     }
     decoder.writeRecord(cpu.view, record, at);
@@ -413,7 +442,7 @@ export class CodeCache {
     if (fused !== null) u16[first >>> 1] = fused;
   }
 
-  #pseudo(record: number, handler: number, offset: number, imm = 0): void {
+  writePseudo(record: number, handler: number, offset: number, imm = 0): void {
     const { view } = this.#cpu;
     view.setUint16(record + RECORD.handler, handler, true);
     view.setUint16(record + RECORD.place, offset << 4, true);

@@ -21,6 +21,7 @@ import { deliverFault } from './system/interrupts.ts';
 import { createHelpers, type Helper } from './system/helpers.ts';
 import { LastBranches } from './system/lastBranches.ts';
 import { PerformanceCounters } from './system/performance.ts';
+import { Translator } from './translator/translator.ts';
 import type { X87Functions } from './x87/x87Functions.ts';
 
 /** Exits to whoever drives the CPU: all that a guest cannot do alone. */
@@ -105,6 +106,7 @@ export class Cpu {
   readonly model: CpuModel;
   readonly host: CpuHost;
   readonly code: CodeCache;
+  readonly translator: Translator;
   /** For a debugger, between two instructions. */
   readonly debugAccess: DebugAccess = new DebugAccess(this);
   readonly performance: PerformanceCounters;
@@ -179,7 +181,11 @@ export class Cpu {
     this.#exits = exitingHandlers();
     this.helperCounts = new Float64Array(this.#helpers.length * 2);
     const module = new WebAssembly.Module(buildInterpreter(this.map));
-    this.#wasm = new WebAssembly.Instance(module, { env: this.#imports() }).exports as unknown as Interpreter;
+    const { exports } = new WebAssembly.Instance(module, { env: this.#imports() });
+    this.#wasm = exports as unknown as Interpreter;
+    this.translator = new Translator(this, exports);
+    this.code.onRegionDropped = (slot) => this.translator.drop(slot);
+    this.code.onFlush = () => this.translator.flush();
     this.reset();
   }
 
@@ -630,6 +636,11 @@ export class Cpu {
     return this.#sliceEnd - this.#budgetLeft;
   }
   #inRun = false;
+  #sliceEnded = false;
+  /** Varies how long parts are. */
+  #sampleState = 1;
+  /** Instructions between two samples of where the program is, at least; some more, by chance. */
+  sampleDistance = 4096;
   #engine: EngineName = 'interpreter';
 
   /** What executes instructions. */
@@ -655,6 +666,7 @@ export class Cpu {
 
   /** Ends the slice at the next taken branch, for example to let an interrupt in. */
   endSlice(): void {
+    this.#sliceEnded = true;
     const left = this.#budgetLeft;
     if (left <= 0) return;
     this.#sliceEnd -= left;
@@ -700,7 +712,7 @@ export class Cpu {
     this.interruptShadow = this.debugShadow = false;
     this.#stopWanted = false;
     const byOne = alone || single || this.#engine === 'interpreter-uncached';
-    let exit = byOne ? this.#step(passes) : this.#enter(0);
+    let exit = byOne ? this.#step(passes) : this.#engine === 'translator' ? this.#runSampled(budget) : this.#enter(0);
     if (this.#patched !== 0) this.#unpatch();
     // A slice ends behind an instruction only if the guest itself runs one at a time.
     if (exit === EXIT.step && !alone && (this.get32(FIELD.dr + 7 * 8) & 0xff) === 0) exit = EXIT.interrupted;
@@ -711,6 +723,28 @@ export class Cpu {
     this.#settle();
     if (this.performance.active) this.performance.update();
     return exit;
+  }
+
+  /** A slice in parts, where the program's own ends of slices fall: each shows where it spends its time. */
+  #runSampled(budget: number): number {
+    this.#sliceEnded = false;
+    let later = budget;
+    for (let before = 0; ; ) {
+      // No two parts alike, so that no loop keeps step with them.
+      this.#sampleState = (Math.imul(this.#sampleState, 1664525) + 1013904223) | 0;
+      const part = Math.min(later, this.sampleDistance + ((this.#sampleState >>> 12) % this.sampleDistance));
+      later -= part;
+      this.#sliceEnd -= later;
+      this.set32(FIELD.budget, before + part);
+      const exit = this.#enter(0);
+      this.#sliceEnd += later;
+      if (exit === EXIT.budget) this.translator.sample();
+      before = this.get32(FIELD.budget) | 0;
+      if (exit !== EXIT.budget || this.#sliceEnded || before > 0 || later <= -before) {
+        this.set32(FIELD.budget, before + later);
+        return exit;
+      }
+    }
   }
 
   #deliverFault(): void {

@@ -11,6 +11,8 @@ export interface Task {
   /** Seconds of idling to measure afterwards. */
   readonly idleSeconds: number;
   readonly disableJit: boolean;
+  /** Of Trapeze; null: the one that machines run with. */
+  readonly engine: string | null;
 }
 
 export interface Result {
@@ -23,7 +25,7 @@ export interface Result {
 
 export function parseTask(json: string): Task {
   return {
-    initrd: null, commandLine: '', memoryMiB: 128, from: null, idleSeconds: 0, disableJit: false,
+    initrd: null, commandLine: '', memoryMiB: 128, from: null, idleSeconds: 0, disableJit: false, engine: null,
     ...(JSON.parse(json) as Partial<Task> & Pick<Task, 'kernel' | 'until'>),
   };
 }

@@ -1,6 +1,6 @@
 // Runs one benchmark guest on Trapeze in this process and prints what happened as JSON lines.
 //   node trapeze.ts '{"kernel": ..., "until": "text on COM1", "idleSeconds": 5}'
-import { machineConfigurationSchema } from '../../core/machine/configuration.ts';
+import { engineSchema, machineConfigurationSchema } from '../../core/machine/configuration.ts';
 import { createMachine } from '../../core/machine/createMachine.ts';
 import { createNodeHost } from '../../src-main/vm-host/nodeHost.ts';
 import { Meter, parseTask } from './meter.ts';
@@ -14,6 +14,7 @@ const machine = createMachine(
     debugExit: true,
   }),
   host,
+  task.engine === null ? {} : { engine: engineSchema.parse(task.engine) },
 );
 const meter = new Meter(task, () => ({ instructions: machine.statistics().instructions }));
 machine.onSerialOutput(({ bytes }) => meter.serial(String.fromCharCode(...bytes)));

@@ -4,6 +4,7 @@ import { compareEngines, type CompareOptions, type CompareResult } from '../../c
 import { divergenceText } from '../../core/debugger/compare/divergenceText.ts';
 import { FIELD } from '../../core/cpu/state/layout.ts';
 import type { Cpu } from '../../core/cpu/cpu.ts';
+import type { TranslatorCounts } from '../../core/cpu/translator/translator.ts';
 import { machineConfigurationSchema } from '../../core/machine/configuration.ts';
 import { createMachine, type RecordedMachine } from '../../core/machine/createMachine.ts';
 import { createIcedDisassembler } from '../../src-main/vm-host/icedDisassembler.ts';
@@ -188,6 +189,22 @@ describe('sound engines', () => {
       configuration: { memoryMiB: 64, kernel: linuxKernel() }, from, instructions: from + 1_000_000,
     });
     expect(result).toMatchObject({ kind: 'equal' });
+  });
+
+  it('agree when hot code is translated: the tour, an i386 Linux and an amd64 Linux', { timeout: 240_000 }, async () => {
+    const wide = { path: guestFile('kernel64'), initrd: guestFile('initramfs64'), commandLine: guests.commandLine };
+    const options = { engines: ['interpreter', 'translator'], every: 20_000, checkpoint: 100_000_000 } as const;
+    for (const configuration of [tourConfiguration, ...[linuxKernel(), wide].map((kernel) => ({ memoryMiB: 96, kernel }))]) {
+      let counts: TranslatorCounts | null = null;
+      const result = await compare({
+        ...options, configuration, instructions: configuration === tourConfiguration ? 20_000_000 : 600_000_000,
+        spoil: (machine, which) => {
+          if (which === 1) counts = cpuOf(machine).translator.counts;
+        },
+      });
+      expect(result).toMatchObject({ kind: 'equal' });
+      expect(counts!.compiled).toBeGreaterThan(2);
+    }
   });
 
   it('can be left', async () => {

@@ -15,9 +15,10 @@ const CODE_RIGHTS = 0xc0fb, DATA_RIGHTS = 0xc0f3, EXPAND_DOWN_RIGHTS = 0xc0f7;
 
 /**
  * `straight`: as recorded; `page-crossing`: the instruction lies across two pages; `slow-segments`: expand-down segments, so
- * that every access takes the slow path; `at-limit`: the segments end where the data does; `stepped`: one at a time.
+ * that every access takes the slow path; `at-limit`: the segments end where the data does; `stepped`: one at a time; `translated`:
+ * a second time, in a region made from what the first time decoded.
  */
-export const VARIANTS = ['straight', 'page-crossing', 'slow-segments', 'at-limit', 'stepped'] as const;
+export const VARIANTS = ['straight', 'page-crossing', 'slow-segments', 'at-limit', 'stepped', 'translated'] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 export const quietHost: CpuHost = {
@@ -71,20 +72,14 @@ export class InterpreterEngine {
 
   run(input: InstructionCase, variant: Variant): InstructionResult {
     const { cpu } = this;
-    const { ram } = cpu.map;
     const at = variant === 'page-crossing' ? CODE_BASE + 0x1000 - Math.max(1, input.code.length >> 1) : input.at;
     this.#place(input.code, at);
-    cpu.u8.set(pattern, ram + DATA_FRAME);
-    if (input.memory) cpu.u8.set(input.memory.bytes, ram + DATA_FRAME + input.memory.at - DATA_BASE);
-    this.#segments(variant);
-    input.registers.forEach((value, index) => cpu.setReg32(index, value));
-    cpu.eflags = input.flags | 0x202;
-    cpu.rip = at;
-    cpu.setWide(FIELD.cr2, 0);
-    for (let turn = 0; turn < 1000 && cpu.activity === 'running'; turn++) {
-      cpu.interruptShadow = variant === 'stepped';
-      cpu.run(variant === 'stepped' ? 1 : 100);
+    if (variant === 'translated') {
+      this.#execute(input, at, variant);
+      cpu.rip = at;
+      cpu.translator.translateHere();
     }
+    this.#execute(input, at, variant);
     const stopped = cpu.activity === 'shutdown';
     cpu.activity = 'running';
     const eip = cpu.rip, vector = stopped ? cpu.get32(FIELD.faultVector) : -2;
@@ -99,6 +94,23 @@ export class InterpreterEngine {
       cr2: vector === 14 ? cpu.get32(FIELD.cr2) : 0,
       changes: [],
     };
+  }
+
+  #execute(input: InstructionCase, at: number, variant: Variant): void {
+    const { cpu } = this;
+    const { ram } = cpu.map;
+    cpu.activity = 'running';
+    cpu.u8.set(pattern, ram + DATA_FRAME);
+    if (input.memory) cpu.u8.set(input.memory.bytes, ram + DATA_FRAME + input.memory.at - DATA_BASE);
+    this.#segments(variant);
+    input.registers.forEach((value, index) => cpu.setReg32(index, value));
+    cpu.eflags = input.flags | 0x202;
+    cpu.rip = at;
+    cpu.setWide(FIELD.cr2, 0);
+    for (let turn = 0; turn < 1000 && cpu.activity === 'running'; turn++) {
+      cpu.interruptShadow = variant === 'stepped';
+      cpu.run(variant === 'stepped' ? 1 : 100);
+    }
   }
 
   /** The data region as the last case left it. */

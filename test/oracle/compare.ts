@@ -62,8 +62,8 @@ function isSame(engine: OracleEngine, expected: OracleResult, wanted: Uint8Array
 const wantedData = new Uint8Array(READ_ONLY);
 
 /** Runs a case and compares. Null: no difference outside what is undefined; else the differing parts. */
-export function difference(engine: OracleEngine, { input, result }: RecordedCase): string[] | null {
-  engine.run(input.bytes);
+export function difference(engine: OracleEngine, { input, result }: RecordedCase, translated = false): string[] | null {
+  engine.run(input.bytes, translated);
   wantedData.set(engine.before);
   for (const change of result.changes) wantedData[change >>> 8] = change & 0xff;
   if (isSame(engine, result, wantedData)) return null;

@@ -151,12 +151,26 @@ export class OracleEngine {
     }
   }
 
-  /** Runs a case; what happened is in `result`, `data` and `before`. */
-  run(input: Uint8Array): void {
+  /**
+   * Runs a case; what happened is in `result`, `data` and `before`. `translated`: a second time, in a region made from what the
+   * first time decoded.
+   */
+  run(input: Uint8Array, translated = false): void {
     const { cpu } = this;
     const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
     const rip = view.getUint32(STATE.rip, true);
     this.#placeCode(input, rip);
+    if (translated) {
+      this.#execute(input, view, rip);
+      this.#user();
+      cpu.rip = rip;
+      cpu.translator.translateHere();
+    }
+    this.#execute(input, view, rip);
+  }
+
+  #execute(input: Uint8Array, view: DataView, rip: number): void {
+    const { cpu } = this;
     this.#placeData(input, view);
     this.#user();
     this.#load(input, view);

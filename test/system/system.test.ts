@@ -8,7 +8,7 @@ import { pagingCases } from './pagingCases.ts';
 import { segmentCases } from './segmentCases.ts';
 import { selfModifyingCases } from './selfModifyingCases.ts';
 import type { SystemCase } from './systemCase.ts';
-import { runProgram } from './systemHarness.ts';
+import { runProgram, translations } from './systemHarness.ts';
 import { virtualFlagCases } from './virtualFlagCases.ts';
 
 const words = (values: readonly number[]): string[] => values.map((value) => value.toString(16));
@@ -30,4 +30,9 @@ describe.each(groups)('%s', (_group, cases) => {
     expect(words(outcome.log)).toEqual(words(one.log));
     expect(outcome.activity).toBe(one.activity ?? 'halted');
   });
+});
+
+it('the programs ran in regions, and regions were dropped with their code', () => {
+  expect(translations.compiled).toBeGreaterThan(100);
+  expect(translations.dropped).toBeGreaterThan(5);
 });

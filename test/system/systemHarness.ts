@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { Cpu, type CpuHost } from '../../core/cpu/cpu.ts';
 import type { cpuModels } from '../../core/cpu/state/cpuModels.ts';
+import type { EngineName } from '../../core/cpu/state/engines.ts';
 import { CS, FIELD, FLAG } from '../../core/cpu/state/layout.ts';
 import { deliverExternal } from '../../core/cpu/system/interrupts.ts';
 import { PhysicalMap } from '../../core/mmu/physicalMap.ts';
@@ -56,8 +58,25 @@ export function bareCpu(model: keyof typeof cpuModels, host: Partial<CpuHost>): 
   return cpu;
 }
 
-/** Runs a program until it halts with interrupts off, shuts down or has run long enough. */
+/** Runs a program until it halts with interrupts off, shuts down or has run long enough: on each engine, which all do the same. */
 export function runProgram(text: string, options: ProgramOptions = {}): Outcome {
+  const image = assemble(text, options.real ? ['REAL'] : []);
+  const interpreted = runImage(image, options, 'interpreter'), translated = runImage(image, options, 'translator');
+  const { cpu } = translated;
+  translations.compiled += cpu.translator.counts.compiled;
+  translations.dropped += cpu.translator.counts.dropped;
+  expect(translated.log).toEqual(interpreted.log);
+  expect([cpu.instructionCount, cpu.rip, cpu.eflags, translated.activity]).toEqual([
+    interpreted.cpu.instructionCount, interpreted.cpu.rip, interpreted.cpu.eflags, interpreted.activity,
+  ]);
+  expect(general(cpu)).toEqual(general(interpreted.cpu));
+  return interpreted;
+}
+/** What the translator did for all programs so far. */
+export const translations = { compiled: 0, dropped: 0 };
+const general = (cpu: Cpu): number[] => Array.from({ length: 16 }, (_, index) => cpu.reg32(index));
+
+function runImage(image: Uint8Array, options: ProgramOptions, engine: EngineName): Outcome {
   let logged = '';
   const cpu = bareCpu(options.model ?? 'pentium3', {
     portRead: () => 0xff,
@@ -73,7 +92,10 @@ export function runProgram(text: string, options: ProgramOptions = {}): Outcome 
     cycles: () => cpu.instructionCount,
     performanceInterrupt: () => cpu.setInterruptLine(true),
   });
-  const image = assemble(text, options.real ? ['REAL'] : []);
+  cpu.setEngine(engine);
+  // All code is hot.
+  cpu.translator.threshold = 1;
+  cpu.sampleDistance = 1;
   cpu.u8.set(image, cpu.map.ram + LOAD_ADDRESS);
   cpu.setSegment(CS, 0, 0, 0xffff, 0x93);
   cpu.rip = LOAD_ADDRESS;

@@ -23,8 +23,10 @@ export const PSEUDO = {
   breakpoint: 5,
   /** Behind an instruction that reached into the next page: looks its own address up there. */
   crossed: 6,
+  /** Goes on in translated code: the function with the number in `imm`. The instruction's own record is at `disp`. */
+  region: 7,
 } as const;
-export const PSEUDO_COUNT = 7;
+export const PSEUDO_COUNT = 8;
 
 const BYTE_LETTERS: ReadonlySet<OperandLetters> = new Set([
   'Eb', 'Gb', 'Ed', 'Gd', 'Ib', 'Ob', 'Zb', 'Xb', 'aAL', 'bAL', '1', 'Bx', 'Mf', 'Ti', 'By', 'Iq', 'Vx', 'Vq', 'Vd', 'Wx', 'Wq', 'Wd', 'Ww',

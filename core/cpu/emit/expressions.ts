@@ -48,7 +48,23 @@ const COMPARISONS: readonly Comparison[] = [
   'eq', 'ne', 'lt_s', 'lt_u', 'gt_s', 'gt_u', 'le_s', 'le_u', 'ge_s', 'ge_u',
 ];
 
+/** Operators whose results are computed while emitting when both operands are known. */
+const FOLDED: Partial<Record<BinaryOperator, (a: bigint, b: bigint, bits: bigint) => bigint>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  shl: (a, b, bits) => a << (b & (bits - 1n)),
+  shr_u: (a, b, bits) => BigInt.asUintN(Number(bits), a) >> (b & (bits - 1n)),
+};
+
 function binary<T extends ValueType>(operator: BinaryOperator, a: Expression<T>, b: Expression<T>): Expression<T> {
+  const fold = FOLDED[operator];
+  if (fold !== undefined && a.constant !== undefined && b.constant !== undefined) {
+    const value = fold(BigInt(a.constant), BigInt(b.constant), a.type === 'i64' ? 64n : 32n);
+    return (a.type === 'i64' ? i64(value) : i32(Number(BigInt.asIntN(32, value)))) as unknown as Expression<T>;
+  }
   const base = a.type === 'i32' ? 0x6a : 0x7c;
   return make(a.type, a.code, b.code, base + BINARY.indexOf(operator));
 }

@@ -80,6 +80,7 @@ export class ModuleBuilder {
   readonly #imports: { name: string; type: number }[] = [];
   readonly #functions: DefinedFunction[] = [];
   #table: readonly FunctionReference[] = [];
+  #tableName: string | null = null;
   readonly #memory: { initialPages: number; maximumPages: number };
 
   constructor(memory: { initialPages: number; maximumPages: number }) {
@@ -109,9 +110,18 @@ export class ModuleBuilder {
     };
   }
 
-  /** The functions that indirect calls reach by number; of one type, whose index is returned. */
-  setTable(functions: readonly FunctionReference[], type: FunctionType): number {
+  /** Index of a type for indirect calls. */
+  typeOf(type: FunctionType): number {
+    return this.#typeIndex(type.parameters, type.results);
+  }
+
+  /**
+   * The functions that indirect calls reach by number; of one type, whose index is returned. Under its name the table is exported,
+   * and may grow.
+   */
+  setTable(functions: readonly FunctionReference[], type: FunctionType, exportName: string | null = null): number {
     this.#table = functions;
+    this.#tableName = exportName;
     return this.#typeIndex(type.parameters, type.results);
   }
 
@@ -143,11 +153,12 @@ export class ModuleBuilder {
       section(3, [...uleb(this.#functions.length), ...this.#functions.flatMap((entry) => uleb(entry.type))]),
     );
     const entries = this.#table.length;
-    if (entries > 0) appendAll(bytes, section(4, [1, 0x70, 1, ...uleb(entries), ...uleb(entries)]));
+    if (entries > 0) appendAll(bytes, section(4, [1, 0x70, 0, ...uleb(entries)]));
     appendAll(
       bytes,
       section(7, [
-        ...uleb(exported.length),
+        ...uleb(exported.length + (this.#tableName === null ? 0 : 1)),
+        ...(this.#tableName === null ? [] : [...name(this.#tableName), 0x01, 0x00]),
         ...exported.flatMap(({ entry, index }) => [...name(entry.exportName!), 0x00, ...uleb(index)]),
       ]),
     );

@@ -61,13 +61,13 @@ export class DynamicContext implements SemanticsContext {
   #carry: I32 | null = null;
   #flagsUncertain = false;
   readonly #depth: number;
-  readonly #flat: 0 | 32 | 64;
+  protected readonly flat: 0 | 32 | 64;
   /** Host address of the operand that `update` read. */
-  #updated: I32 | null = null;
+  protected updated: I32 | null = null;
 
   constructor(frame: HandlerFrame, size: Size, flat: 0 | 32 | 64 = 0) {
     this.f = frame.f;
-    this.#flat = flat;
+    this.flat = flat;
     this.#depth = frame.f.depth;
     this.frame = frame;
     this.cpu = frame.cpu;
@@ -83,13 +83,13 @@ export class DynamicContext implements SemanticsContext {
       case 'immediate':
         return this.f.let(this.#typedImmediate(operand.size));
       default:
-        return this.f.let(this.#load(this.#registerAddress(operand), 0, operand.size));
+        return this.f.let(this.load(this.#registerAddress(operand), 0, operand.size));
     }
   }
 
   update(operand: Operand): Value {
     if (operand.kind !== 'memory') return this.read(operand);
-    return this.#updateMemory(this.operandAddress(), operand.size);
+    return this.updateMemory(this.operandAddress(), operand.size);
   }
 
   write(operand: Operand, value: Value): void {
@@ -97,7 +97,7 @@ export class DynamicContext implements SemanticsContext {
       this.#storeRegister(this.#registerAddress(operand), 0, operand.size, value);
       return;
     }
-    if (this.#updated !== null) this.#writeBack(operand.size, value);
+    if (this.updated !== null) this.writeBack(operand.size, value);
     else this.writeMemory(this.operandAddress(), operand.size, value);
   }
 
@@ -115,20 +115,20 @@ export class DynamicContext implements SemanticsContext {
   }
 
   readAt(address: I64, size: Size): Value {
-    return this.readMemory(this.#wrapped(address), size);
+    return this.readMemory(this.wrapped(address), size);
   }
   updateAt(address: I64, size: Size): Value {
-    return this.#updateMemory(this.#wrapped(address), size);
+    return this.updateMemory(this.wrapped(address), size);
   }
   writeAt(address: I64, size: Size, value: Value): void {
-    if (this.#updated !== null) this.#writeBack(size, value);
-    else this.writeMemory(this.#wrapped(address), size, value);
+    if (this.updated !== null) this.writeBack(size, value);
+    else this.writeMemory(this.wrapped(address), size, value);
   }
 
   probeWrite(address: I64, size: Size): void {
-    const updated = this.#updated;
-    this.#updateMemory(this.#wrapped(address), size);
-    this.#updated = updated;
+    const updated = this.updated;
+    this.updateMemory(this.wrapped(address), size);
+    this.updated = updated;
   }
 
   immediate(): I32 {
@@ -139,7 +139,7 @@ export class DynamicContext implements SemanticsContext {
   }
 
   register(index: number, size: Size): Value {
-    return this.#load(this.cpu, FIELD.gpr + index * REGISTER_BYTES, size);
+    return this.load(this.cpu, FIELD.gpr + index * REGISTER_BYTES, size);
   }
   setRegister(index: number, size: Size, value: Value): void {
     this.#storeRegister(this.cpu, FIELD.gpr + index * REGISTER_BYTES, size, value);
@@ -152,32 +152,32 @@ export class DynamicContext implements SemanticsContext {
   }
 
   push(value: Value, size: Size): void {
-    if (this.#flat !== 0) {
-      const top = this.register(RSP, this.#flat);
+    if (this.flat !== 0) {
+      const top = this.register(RSP, this.flat);
       const linear = this.f.let(add(top, constant(top.type, -size / 8))) as I32 | I64;
       this.writeMemory({ linear, stack: i32(1) }, size, value);
-      this.setRegister(RSP, this.#flat, linear);
+      this.setRegister(RSP, this.flat, linear);
       return;
     }
     const mask = this.f.let(load64(this.cpu, FIELD.stackMask));
     const top = this.register(RSP, 64) as I64;
     const address = this.f.let(and(add(top, i64(-size / 8)), mask));
-    this.writeMemory({ effective: address, slot: this.#stackSlot() }, size, value);
+    this.writeMemory({ effective: address, slot: this.stackSlot() }, size, value);
     this.setStackPointer(address);
   }
 
   readStack(address: I64, size: Size): Value {
-    if (this.#flat !== 0) {
-      const linear = this.#flat === 64 ? address : this.f.let(wrap(address));
+    if (this.flat !== 0) {
+      const linear = this.flat === 64 ? address : this.f.let(wrap(address));
       return this.readMemory({ linear, stack: i32(1) }, size);
     }
     const effective = this.f.let(and(address, load64(this.cpu, FIELD.stackMask)));
-    return this.readMemory({ effective, slot: this.#stackSlot() }, size);
+    return this.readMemory({ effective, slot: this.stackSlot() }, size);
   }
 
   setStackPointer(value: I64): void {
-    if (this.#flat !== 0) {
-      this.setRegister(RSP, this.#flat, this.#flat === 64 ? value : wrap(value));
+    if (this.flat !== 0) {
+      this.setRegister(RSP, this.flat, this.flat === 64 ? value : wrap(value));
       return;
     }
     const mask = this.f.let(load64(this.cpu, FIELD.stackMask));
@@ -268,14 +268,18 @@ export class DynamicContext implements SemanticsContext {
     return size === 16 ? load16U(this.record, RECORD.imm) : load32(this.record, RECORD.imm);
   }
 
+  protected get tlbBase(): I32 {
+    return load32(this.cpu, FIELD.tlbBase);
+  }
+
   protected operandAddress(): Address {
-    this.#address ??= this.#computeAddress();
+    this.#address ??= this.computeAddress();
     return this.#address;
   }
 
-  #computeAddress(): Address {
+  protected computeAddress(): Address {
     const bits = this.f.let(load8U(this.record, RECORD.slot));
-    if (this.#flat === 32) {
+    if (this.flat === 32) {
       const base = load32(add(this.cpu, load8U(this.record, RECORD.b)));
       const index = load32(add(this.cpu, load8U(this.record, RECORD.index)));
       const linear = this.f.let(add(add(base, shl(index, shrU(bits, 6))), load32(this.record, RECORD.disp)));
@@ -284,12 +288,12 @@ export class DynamicContext implements SemanticsContext {
     const base = load64(add(this.cpu, load8U(this.record, RECORD.b)));
     const index = load64(add(this.cpu, load8U(this.record, RECORD.index)));
     const sum = add(add(base, shl(index, extendU(shrU(bits, 6)))), load32Sto64(this.record, RECORD.disp));
-    if (this.#flat === 64) return { linear: this.f.let(sum), stack: throughStack(bits) };
+    if (this.flat === 64) return { linear: this.f.let(sum), stack: throughStack(bits) };
     const slot = this.f.let(add(this.cpu, shl(and(bits, i32(63)), 5)));
     return { effective: this.f.let(and(sum, load64(slot, FIELD.slots + SLOT.mask))), slot };
   }
 
-  #wrapped(address: I64): Address {
+  protected wrapped(address: I64): Address {
     const operand = this.operandAddress();
     if ('linear' in operand) {
       return { linear: isWide(operand.linear) ? address : this.f.let(wrap(address)), stack: operand.stack };
@@ -298,7 +302,7 @@ export class DynamicContext implements SemanticsContext {
     return { effective: this.f.let(and(address, load64(slot, FIELD.slots + SLOT.mask))), slot };
   }
 
-  #stackSlot(): I32 {
+  protected stackSlot(): I32 {
     return this.f.let(add(this.cpu, i32(STACK_SLOT - FIELD.slots)));
   }
 
@@ -310,14 +314,14 @@ export class DynamicContext implements SemanticsContext {
     if ('linear' in address && isWide(address.linear)) {
       const { linear } = address;
       const low = wrap(linear);
-      const entry = f.let(add(load32(cpu, FIELD.tlbBase), and(shrU(low, 7), i32((TLB.entries - 1) * TLB.bytes))));
+      const entry = f.let(add(this.tlbBase, and(shrU(low, 7), i32((TLB.entries - 1) * TLB.bytes))));
       const hit = eq(and(add(linear, i64(last)), i64(~0xfffn)), load64(entry, tagField));
       return { hit, host: add(low, load32(entry, TLB.addend)) };
     }
     if ('linear' in address) {
       const { linear } = address as { linear: I32 };
       const index = and(shrU(linear, 7), i32((TLB.entries - 1) * TLB.bytes));
-      const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
+      const entry = f.let(add(this.tlbBase, index));
       // Tags of 32-bit linear addresses: their upper halves are zero, and an empty entry's lower half is no page.
       const hit = eq(and(add(linear, i32(last)), i32(~0xfff)), load32(entry, tagField));
       return { hit, host: add(linear, load32(entry, TLB.addend)) };
@@ -325,7 +329,7 @@ export class DynamicContext implements SemanticsContext {
     const base = load64(address.slot, FIELD.slots + SLOT.base);
     const linear = f.let(and(add(address.effective, base), load64(cpu, FIELD.linearMask)));
     const index = and(shrU(wrap(linear), 7), i32((TLB.entries - 1) * TLB.bytes));
-    const entry = f.let(add(load32(cpu, FIELD.tlbBase), index));
+    const entry = f.let(add(this.tlbBase, index));
     const limit = load64(address.slot, FIELD.slots + (write ? SLOT.writeLimit : SLOT.readLimit));
     const inLimit = leS(add(address.effective, i64(last)), limit);
     const tagged = eq(and(add(linear, i64(last)), i64(~0xfffn)), load64(entry, tagField));
@@ -357,17 +361,17 @@ export class DynamicContext implements SemanticsContext {
   }
 
   protected readMemory(address: Address, size: Size): Value {
-    return this.f.let(this.#load(this.reach(address, size, false), 0, size));
+    return this.f.let(this.load(this.reach(address, size, false), 0, size));
   }
 
-  #updateMemory(address: Address, size: Size): Value {
-    this.#updated = this.reach(address, size, true);
-    return this.f.let(this.#load(this.#updated, 0, size));
+  protected updateMemory(address: Address, size: Size): Value {
+    this.updated = this.reach(address, size, true);
+    return this.f.let(this.load(this.updated, 0, size));
   }
 
-  #writeBack(size: Size, value: Value): void {
-    const host = this.#updated!;
-    this.#store(host, size, value);
+  protected writeBack(size: Size, value: Value): void {
+    const host = this.updated!;
+    this.store(host, size, value);
     this.f.if(ltU(host, i32(this.frame.firstRamAddress)), () =>
       this.f.callVoid(this.frame.memory.commitUpdate, this.cpu),
     );
@@ -379,7 +383,7 @@ export class DynamicContext implements SemanticsContext {
     const { hit, host } = this.probe(address, size, true);
     f.if(
       hit,
-      () => this.#store(f.let(host), size, named),
+      () => this.store(f.let(host), size, named),
       () => f.if(this.slowWrite(address, size, unsignedWide(named, size)), () => this.frame.exits.fault()),
     );
   }
@@ -398,7 +402,7 @@ export class DynamicContext implements SemanticsContext {
     );
   }
 
-  #load(address: I32, offset: number, size: Size): Value {
+  protected load(address: I32, offset: number, size: Size): Value {
     switch (size) {
       case 8:
         return load8U(address, offset);
@@ -411,7 +415,7 @@ export class DynamicContext implements SemanticsContext {
     }
   }
 
-  #store(address: I32, size: Size, value: Value): void {
+  protected store(address: I32, size: Size, value: Value): void {
     if (size === 8) this.f.do(store8(address, value as I32));
     else if (size === 16) this.f.do(store16(address, value as I32));
     else if (size === 32) this.f.do(store32(address, value as I32));

@@ -1,6 +1,6 @@
 // The interpreter: one loop over decoded records with one br_table, generated from the semantics.
 import {
-  add, and, constant, eqz, extendS, extendU, geU, gtS, i32, i64, type I32, type I64, leS, leU, load16U, load32, load32Uto64, load64, load8U, select, shl, shrS, shrU,
+  add, and, constant, eqz, extendS, extendU, geU, gtS, gtU, i32, i64, type I32, type I64, leS, leU, load16U, load32, load32Uto64, load64, load8U, select, shl, shrS, shrU,
   store32, store64, sub, wrap,
 } from '../emit/expressions.ts';
 import { callExpression, FunctionBuilder, type Label, type Local } from '../emit/functionBuilder.ts';
@@ -20,6 +20,15 @@ const CS_LIMIT = FIELD.segments + CS * SEGMENT.bytes + SEGMENT.limit;
 
 /** What a warm function returns. */
 const WARM = { next: 0, fault: 1, again: 2 } as const;
+
+/** Translated code: (instructions left in the slice) -> where to go on: a record's address, or one of LEFT. */
+export const REGION_TYPE = { parameters: ['i32'], results: ['i32'] } as const;
+
+/**
+ * Translated code goes on at `rip`. `branched`: there a slice may end, as behind any taken branch and at the start of a page.
+ * `straight`: it may not; the program only runs on to what was never decoded.
+ */
+export const LEFT = { branched: 0, straight: 1 } as const;
 
 interface Imports extends MemoryImports {
   /** (linear low, linear high) -> record to go on at, 0 after a fault (recorded). Translates, decodes, fills the TLB. */
@@ -137,7 +146,7 @@ function sharedFunctions(module: ModuleBuilder): SharedCall {
   const reference = (shared: SharedFunction): FunctionReference => {
     let found = known.get(shared);
     if (found === undefined) {
-      const made = module.declare(shared.parameters, [shared.result], shared.exported ? shared.name : null);
+      const made = module.declare(shared.parameters, [shared.result], shared.name);
       known.set(shared, (found = made));
       const f = new FunctionBuilder(made.type);
       shared.emit(f, call);
@@ -181,6 +190,7 @@ class LoopBuilder {
   readonly #call: SharedCall;
   readonly #width: Width;
   readonly #coldType: number;
+  readonly #regionType: number;
 
   constructor(
     width: Width,
@@ -190,10 +200,11 @@ class LoopBuilder {
     imports: Imports,
     warm: ReadonlyMap<number, FunctionReference>,
     map: MemoryMap,
-    coldType: number,
+    types: { readonly cold: number; readonly region: number },
   ) {
     this.#width = width;
-    this.#coldType = coldType;
+    this.#coldType = types.cold;
+    this.#regionType = types.region;
     this.#f = new FunctionBuilder(reference.type);
     this.#cpu = this.#f.parameter<'i32'>(0);
     this.#record = this.#f.parameter<'i32'>(1);
@@ -344,6 +355,7 @@ class LoopBuilder {
     else if (index === PSEUDO.goto) this.#goto(labels);
     else if (index === PSEUDO.stop) this.#stop(EXIT.step);
     else if (index === PSEUDO.breakpoint) this.#stop(EXIT.breakpoint);
+    else if (index === PSEUDO.region) this.#region(labels, outOfBudget);
     else this.#f.unreachable();
   }
 
@@ -395,6 +407,23 @@ class LoopBuilder {
         this.#jump(labels);
       },
     );
+    f.unreachable();
+  }
+
+  /** Goes through translated code, which leaves the budget in its field; then on at the record it names, or at `rip`. */
+  #region(labels: LoopLabels, outOfBudget: Label): void {
+    const f = this.#f, cpu = this.#cpu;
+    this.#settle(0);
+    f.set(this.#result, f.callIndirect(this.#regionType, 'i32', load32(this.#record, RECORD.imm), shrS(this.#left, 4)));
+    f.set(this.#left, shl(load32(cpu, FIELD.budget), 4));
+    f.if(gtU(this.#result, i32(LEFT.straight)), () => {
+      f.set(this.#record, this.#result);
+      this.#startRun();
+      f.br(labels.next);
+    });
+    f.set(this.#target, load64(cpu, FIELD.rip));
+    f.brIf(outOfBudget, and(eqz(this.#result), leS(this.#left, i32(0))));
+    this.#jump(labels);
     f.unreachable();
   }
 
@@ -540,11 +569,14 @@ export function buildInterpreter(map: MemoryMap): Uint8Array<ArrayBuffer> {
     if (specification.tier === 'warm') warm.set(specification.index, defineWarm(module, specification, memory, call, map));
   }
   const cold = handlerTable.handlers.filter(({ tier }) => tier === 'cold').map((found) => defineWarm(module, found, memory, call, map));
-  // By handler number from the first warm one on.
-  const coldType = module.setTable([...warm.values(), ...cold], { parameters: ['i32', 'i32'], results: ['i32'] });
+  const types = {
+    // By handler number from the first warm one on.
+    cold: module.setTable([...warm.values(), ...cold], { parameters: ['i32', 'i32'], results: ['i32'] }, 'functions'),
+    region: module.typeOf(REGION_TYPE),
+  };
   for (const [width, name] of [[32, 'run'], [64, 'run64']] as const) {
     const run = module.declare(['i32', 'i32'], ['i32'], name);
-    run.define(new LoopBuilder(width, run, memory, call, imports, warm, map, coldType).build());
+    run.define(new LoopBuilder(width, run, memory, call, imports, warm, map, types).build());
   }
   return module.finish();
 }

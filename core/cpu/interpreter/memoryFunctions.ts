@@ -426,6 +426,37 @@ function exportHalves(module: ModuleBuilder, name: string, callee: FunctionRefer
   reference.define(f.finish());
 }
 
+/**
+ * For translated code, after a miss in the TLB: (linear i64, size) -> host address, 0 where it cannot go on by itself: a fault, a
+ * device, two pages, a debugger that looks, or a write to decoded code. Such an instruction is left to the interpreter.
+ */
+function defineReach(module: ModuleBuilder, map: MemoryMap, translate: FunctionReference): void {
+  for (const [name, write] of [['reachRead', false], ['reachWrite', true]] as const) {
+    const reference = module.declare(['i64', 'i32'], ['i32'], name);
+    const f = new FunctionBuilder(reference.type);
+    const cpu = i32(map.cpu), linear = f.parameter<'i64'>(0), size = f.parameter<'i32'>(1);
+    const refuse = (condition: I32): void => f.if(condition, () => f.return(i32(0)));
+    refuse(load32(cpu, FIELD.breakpointsArmed));
+    refuse(geU(add(and(wrap(linear), i32(0xfff)), size), i32(0x1001)));
+    const user = select(eq(load32(cpu, FIELD.cpl), i32(3)), i32(ACCESS.user), i32(0));
+    const host = f.let(f.call<'i32'>(translate, cpu, linear, or(user, i32(write ? ACCESS.write : 0))));
+    refuse(ltU(host, i32(2)));
+    if (write) {
+      const physical = f.let(load32(cpu, FIELD.mmioAddress));
+      const frame = f.let(shrU(physical, 12));
+      f.if(and(load32(shl(frame, 2), map.physicalMap), i32(PHYSICAL_CODE)), () => {
+        const chunks = f.let(load64(shl(frame, 3), map.codeChunks));
+        const chunk = (offset: I32): I64 => extendU(and(shrU(offset, 6), i32(63)));
+        const last = add(physical, sub(size, i32(1)));
+        refuse(and(wrap(or(shrU(chunks, chunk(physical)), shrU(chunks, chunk(last)))), i32(1)));
+      });
+    }
+    f.return(host);
+    f.unreachable();
+    reference.define(f.finish());
+  }
+}
+
 /** Emits the set of functions into the module. */
 export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imports: MemoryImports): MemoryFunctions {
   const physicalHost = definePhysicalHost(module, map);
@@ -451,6 +482,8 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     f.unreachable();
     writableHost.define(f.finish());
   }
+
+  defineReach(module, map, translate);
 
   const linearOf = (cpu: I32, slot: I32, address: I64): I64 =>
     and(add(address, load64(slot, FIELD.slots + SLOT.base)), load64(cpu, FIELD.linearMask));

@@ -15,14 +15,14 @@ export class DynamicVectorContext extends DynamicContext implements VectorContex
 
   hostRead(bytes: number, isAligned: boolean): I32 {
     const address = this.operandAddress();
-    if (isAligned) this.#requireAlignment(address, bytes);
+    if (isAligned) this.requireAlignment(address, bytes);
     return this.reach(address, (bytes * 8) as OperandSize, false);
   }
 
   write128(value: V128, isAligned: boolean): void {
     const { f, cpu } = this;
     const address = this.operandAddress();
-    if (isAligned) this.#requireAlignment(address, 16);
+    if (isAligned) this.requireAlignment(address, 16);
     const named = f.let(value);
     const { hit, host } = this.probe(address, 128, true);
     f.if(
@@ -37,7 +37,7 @@ export class DynamicVectorContext extends DynamicContext implements VectorContex
   }
 
   /** SDM 1 10.2: legacy SSE operands in memory are aligned. */
-  #requireAlignment(address: Address, bytes: number): void {
+  protected requireAlignment(address: Address, bytes: number): void {
     this.raiseIf(and(this.#lowLinear(address), i32(bytes - 1)), GP);
   }
 
