@@ -426,6 +426,19 @@ function exportHalves(module: ModuleBuilder, name: string, callee: FunctionRefer
   reference.define(f.finish());
 }
 
+/** Does something where a write of `size` bytes at the physical address that was just translated hits decoded code. */
+function onCodeHit(f: FunctionBuilder, map: MemoryMap, cpu: I32, size: I32, then: (frame: I32) => void): void {
+  const physical = f.let(load32(cpu, FIELD.mmioAddress));
+  const frame = f.let(shrU(physical, 12));
+  f.if(and(load32(shl(frame, 2), map.physicalMap), i32(PHYSICAL_CODE)), () => {
+    const chunks = f.let(load64(shl(frame, 3), map.codeChunks));
+    const chunk = (offset: I32): I64 => extendU(and(shrU(offset, 6), i32(63)));
+    const last = add(physical, sub(size, i32(1)));
+    const touched = or(shrU(chunks, chunk(physical)), shrU(chunks, chunk(last)));
+    f.if(and(wrap(touched), i32(1)), () => then(frame));
+  });
+}
+
 /**
  * For translated code, after a miss in the TLB: (linear i64, size) -> host address, 0 where it cannot go on by itself: a fault, a
  * device, two pages, a debugger that looks, or a write to decoded code. Such an instruction is left to the interpreter.
@@ -441,16 +454,7 @@ function defineReach(module: ModuleBuilder, map: MemoryMap, translate: FunctionR
     const user = select(eq(load32(cpu, FIELD.cpl), i32(3)), i32(ACCESS.user), i32(0));
     const host = f.let(f.call<'i32'>(translate, cpu, linear, or(user, i32(write ? ACCESS.write : 0))));
     refuse(ltU(host, i32(2)));
-    if (write) {
-      const physical = f.let(load32(cpu, FIELD.mmioAddress));
-      const frame = f.let(shrU(physical, 12));
-      f.if(and(load32(shl(frame, 2), map.physicalMap), i32(PHYSICAL_CODE)), () => {
-        const chunks = f.let(load64(shl(frame, 3), map.codeChunks));
-        const chunk = (offset: I32): I64 => extendU(and(shrU(offset, 6), i32(63)));
-        const last = add(physical, sub(size, i32(1)));
-        refuse(and(wrap(or(shrU(chunks, chunk(physical)), shrU(chunks, chunk(last)))), i32(1)));
-      });
-    }
+    if (write) onCodeHit(f, map, cpu, size, () => f.return(i32(0)));
     f.return(host);
     f.unreachable();
     reference.define(f.finish());
@@ -469,15 +473,7 @@ export function defineMemoryFunctions(module: ModuleBuilder, map: MemoryMap, imp
     const cpu = f.parameter<'i32'>(0), linear = f.parameter<'i64'>(1), size = f.parameter<'i32'>(2);
     const host = f.let(f.call<'i32'>(translate, cpu, linear, or(f.parameter<'i32'>(3), i32(ACCESS.write))));
     f.if(ltU(host, i32(2)), () => f.return(host));
-    const physical = f.let(load32(cpu, FIELD.mmioAddress));
-    const frame = f.let(shrU(physical, 12));
-    f.if(and(load32(shl(frame, 2), map.physicalMap), i32(PHYSICAL_CODE)), () => {
-      const chunks = f.let(load64(shl(frame, 3), map.codeChunks));
-      const chunk = (offset: I32): I64 => extendU(and(shrU(offset, 6), i32(63)));
-      const last = add(physical, sub(size, i32(1)));
-      const touched = or(shrU(chunks, chunk(physical)), shrU(chunks, chunk(last)));
-      f.if(and(wrap(touched), i32(1)), () => f.callVoid(imports.codeWritten, frame));
-    });
+    onCodeHit(f, map, cpu, size, (frame) => f.callVoid(imports.codeWritten, frame));
     f.return(host);
     f.unreachable();
     writableHost.define(f.finish());

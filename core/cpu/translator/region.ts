@@ -1,6 +1,5 @@
 // Which instructions make a region: what control flow reaches from an entry within its page.
 import type { HandlerSpecification } from '../decode/row.ts';
-import { FIELD } from '../state/layout.ts';
 import { structureOf, type Structure } from './structure.ts';
 import { type Effects, type Instruction } from './staticContext.ts';
 
@@ -141,6 +140,3 @@ export function liveFlags({ blocks, effects }: Region): boolean[] {
   });
   return live;
 }
-
-/** Offsets of general registers in the state. */
-export const isRegisterOffset = (offset: number): boolean => offset >= 0 && offset < FIELD.zero;

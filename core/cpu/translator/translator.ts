@@ -6,7 +6,6 @@ import { FIELD, RECORD } from '../state/layout.ts';
 import { compileRegion, type PageReader } from './regionCompiler.ts';
 import type { Instruction } from './staticContext.ts';
 
-
 export interface TranslatorCounts {
   samples: number;
   compiled: number;
@@ -25,13 +24,16 @@ export class Translator {
   readonly #cpu: Cpu;
   readonly #table: WebAssembly.Table;
   readonly #imports: WebAssembly.Imports;
-  /** Samples by record; those that are compiled or refused stay, as -1. */
+  /** Samples by record; those that are compiled or refused stay, as -Infinity. */
   readonly #heat = new Map<number, number>();
   readonly #freeSlots: number[] = [];
+  /** The table's entries from here on are regions. */
+  readonly #firstSlot: number;
 
   constructor(cpu: Cpu, interpreter: WebAssembly.Instance['exports']) {
     this.#cpu = cpu;
     this.#table = interpreter.functions as WebAssembly.Table;
+    this.#firstSlot = this.#table.length;
     this.#imports = { env: { ...interpreter, memory: cpu.memory } } as WebAssembly.Imports;
   }
 
@@ -69,9 +71,14 @@ export class Translator {
     this.#freeSlots.push(slot);
   }
 
-  /** All records are gone. */
+  /** All records are gone, and the regions with them. */
   flush(): void {
     this.#heat.clear();
+    this.#freeSlots.length = 0;
+    for (let slot = this.#firstSlot; slot < this.#table.length; slot++) {
+      this.#table.set(slot, null);
+      this.#freeSlots.push(slot);
+    }
   }
 
   #compile(table: number, offset: number, record: number): void {
